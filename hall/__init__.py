@@ -1,0 +1,1 @@
+"""Composition and command line: the only room that sees all the others."""

@@ -1,0 +1,1 @@
+"""The small shared kernel: what two or more rooms need, and nothing else."""

@@ -1,0 +1,234 @@
+"""All settings of all processes: ``HALL_*``, one frozen object, every error reported at once.
+
+The only place that reads the environment. A room takes what it needs in its ``settings.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from kernel.errors import SettingsError
+
+MAX_SOCKET_PATH_CHARS = 90  # sun_path holds 104 bytes on macOS, 108 on Linux, names included.
+MAX_PORT = 65_535
+Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
+CommaList = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Each field is ``HALL_`` + its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HALL_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    # -- Where we listen -------------------------------------------------------------------------
+    bind: str = Field("127.0.0.1", description="Address of the gate and of RTMP. 0.0.0.0 opens up.")
+    http_port: Port = Field(
+        8080, description="Port of the gate (HTTP, or HTTPS with a certificate)."
+    )
+    rtmp_port: Port = Field(1935, description="Port of the RTMP ingest.")
+    public_url: str | None = Field(
+        None, description="How people reach us, e.g. https://hall.example.cn; guessed from bind."
+    )
+    rtmp_public_url: str | None = Field(
+        None, description="rtmp://host:port/live as encoders see it."
+    )
+    trusted_proxies: CommaList = Field((), description="Networks whose X-Forwarded-* we believe.")
+    tls_cert: Path | None = Field(
+        None, description="PEM certificate chain; with tls_key turns on TLS."
+    )
+    tls_key: Path | None = Field(None, description="PEM private key.")
+    metrics_bind: str | None = Field(
+        None, description="host:port to serve /metrics on, else closed."
+    )
+
+    # -- Where things live -----------------------------------------------------------------------
+    data: Path = Field(Path("data"), description="Folder that holds everything we keep.")
+    run_dir: Path | None = Field(None, description="Folder of the private sockets; short path.")
+    database_url: str | None = Field(
+        None, description="postgresql+asyncpg://...; SQLite in the data folder when unset."
+    )
+    redis_url: str | None = Field(None, description="redis://...; our own Valkey when unset.")
+    blobs_url: str | None = Field(
+        None, description="s3://host:port/bucket[?secure=1&region=...]; a folder when unset."
+    )
+    s3_access_key: SecretStr | None = None
+    s3_secret_key: SecretStr | None = None
+
+    # -- Between the services --------------------------------------------------------------------
+    vod_listen: str | None = Field(
+        None, description="unix:PATH or tcp:HOST:PORT, public API of vod."
+    )
+    streamer_listen: str | None = Field(None, description="The same for streamer's media listener.")
+    internal_bind: str | None = Field(
+        None, description="HOST of the private TCP listeners; unset keeps them on unix sockets."
+    )
+    vod_internal_port: Port = 8091
+    streamer_internal_port: Port = 8092
+    internal_url: str | None = Field(None, description="vod's private listener as others reach it.")
+    streamer_internal_url: str | None = Field(None, description="streamer's private listener.")
+    internal_secret: SecretStr | None = Field(
+        None, description="Shared secret; required as soon as a private listener is on TCP."
+    )
+
+    # -- Secrets ---------------------------------------------------------------------------------
+    secret: SecretStr | None = Field(
+        None, description="Signs stream keys and media paths; generated in the data folder."
+    )
+    admin_password: SecretStr | None = Field(
+        None, description="Of 'admin', only at the first start."
+    )
+
+    # -- Live ------------------------------------------------------------------------------------
+    rtc_bind: str | None = Field(None, description="Address of WebRTC sockets; follows bind.")
+    rtc_public_ips: CommaList = Field((), description="Addresses to announce behind NAT.")
+    rtc_ports: str | None = Field(None, description="FIRST-LAST UDP range; ephemeral when unset.")
+    ice_servers: CommaList = Field((), description="stun:/turn: URLs; none by default.")
+    whep_seats: int = Field(
+        50, ge=0, le=1000, description="WebRTC viewers at once; 0 turns it off."
+    )
+    idle_end_s: int = Field(
+        1800, ge=60, description="An interrupted class ends by itself after planned end + this."
+    )
+    live_retention_days: int = Field(7, ge=0, description="Live segments kept after the ladder.")
+
+    # -- Transcode -------------------------------------------------------------------------------
+    ffmpeg: Path | None = Field(None, description="Our own build otherwise.")
+    ffprobe: Path | None = Field(None, description="Our own build otherwise.")
+    workers: int = Field(1, ge=0, le=64, description="Worker processes started by `hall up`.")
+
+    # -- Log -------------------------------------------------------------------------------------
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_style: Literal["console", "json"] = "console"
+
+    @field_validator("trusted_proxies", "rtc_public_ips", "ice_servers", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ip_network(part, strict=False)) for part in value)
+
+    @field_validator("rtc_public_ips")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ip_address(part)) for part in value)
+
+    @field_validator("rtc_ports")
+    @classmethod
+    def _is_range(cls, value: str | None) -> str | None:
+        if value is not None:
+            first, _, last = value.partition("-")
+            if not (
+                first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last) <= MAX_PORT
+            ):
+                raise ValueError("give FIRST-LAST, e.g. 50000-50199")
+        return value
+
+    @field_validator("data", "run_dir", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().resolve()
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("HALL_TLS_CERT and HALL_TLS_KEY go together")
+        if self.internal_bind and self.internal_secret is None:
+            raise ValueError("HALL_INTERNAL_BIND needs HALL_INTERNAL_SECRET")
+        if self.blobs_url and not (self.s3_access_key and self.s3_secret_key):
+            raise ValueError("HALL_BLOBS_URL needs HALL_S3_ACCESS_KEY and HALL_S3_SECRET_KEY")
+        return self
+
+    # -- Derived ---------------------------------------------------------------------------------
+    @property
+    def sockets(self) -> Path:
+        """Folder of the private sockets: in the data folder, or a short one under /tmp."""
+        if self.run_dir is not None:
+            return self.run_dir
+        inside = self.data / "run"
+        if len(str(inside)) <= MAX_SOCKET_PATH_CHARS - len("/streamer-internal.sock"):
+            return inside
+        digest = hashlib.sha256(str(self.data).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"hall-{digest}"
+
+    @property
+    def vod_address(self) -> str:
+        return self.vod_listen or f"unix:{self.sockets / 'vod.sock'}"
+
+    @property
+    def streamer_address(self) -> str:
+        return self.streamer_listen or f"unix:{self.sockets / 'streamer.sock'}"
+
+    @property
+    def vod_internal_address(self) -> str:
+        if self.internal_bind:
+            return f"tcp:{self.internal_bind}:{self.vod_internal_port}"
+        return f"unix:{self.sockets / 'vod-internal.sock'}"
+
+    @property
+    def streamer_internal_address(self) -> str:
+        if self.internal_bind:
+            return f"tcp:{self.internal_bind}:{self.streamer_internal_port}"
+        return f"unix:{self.sockets / 'streamer-internal.sock'}"
+
+    @property
+    def vod_internal_peer(self) -> str:
+        """Where streamer and workers reach vod: ``http://...`` or an address of ours."""
+        return self.internal_url or self.vod_internal_address
+
+    @property
+    def streamer_internal_peer(self) -> str:
+        return self.streamer_internal_url or self.streamer_internal_address
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite+aiosqlite:///{self.data / 'hall.db'}"
+
+    @property
+    def broker(self) -> str:
+        return self.redis_url or f"redis+socket://{self.sockets / 'valkey.sock'}"
+
+    @property
+    def origin(self) -> str:
+        """How people reach us, without a final slash."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        scheme, default = ("https", 443) if self.tls_cert else ("http", 80)
+        host = "localhost" if self.bind in {"127.0.0.1", "0.0.0.0", "::", "::1"} else self.bind  # noqa: S104 - compared, not bound
+        return f"{scheme}://{host}" + ("" if self.http_port == default else f":{self.http_port}")
+
+    @property
+    def rtmp_url(self) -> str:
+        if self.rtmp_public_url:
+            return self.rtmp_public_url
+        host = self.origin.split("://", 1)[1].rsplit(":", 1)[0]
+        return f"rtmp://{host}:{self.rtmp_port}/live"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read ``HALL_*`` from the environment; ``overrides`` win.
+
+    Raises:
+        SettingsError: Names every wrong variable, not only the first.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = []
+        for item in error.errors():
+            name = "HALL_" + str(item["loc"][0]).upper() if item["loc"] else "settings"
+            problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}")
+        raise SettingsError(problems) from error

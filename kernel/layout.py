@@ -1,0 +1,46 @@
+"""Where things lie in the blob store and under which URL. Pure.
+
+```
+live/{broadcast_id}/{epoch}/{rendition}/init-{hash}.mp4
+live/{broadcast_id}/{epoch}/{rendition}/{msn}.m4s
+live/{broadcast_id}/journal.jsonl            the recorder's journal, stored at the end of the class
+assets/{asset_id}/{plan_hash}/...            immutable, manifest.json written last
+staging/{fence_token}/...                    what a worker has not finished yet
+uploads/{upload_id}
+```
+A recorded segment has one URL for ever, its blob key behind a slash: ``/live/...``.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Rendition = Literal["av", "audio"]
+RENDITIONS: Final[tuple[Rendition, ...]] = ("av", "audio")
+
+MAX_KEY_CHARS: Final = 512  # Far above any key we build; caps what a stranger can make us look up.
+
+
+def broadcast_prefix(broadcast_id: str) -> str:
+    return f"live/{broadcast_id}/"
+
+
+def init_key(broadcast_id: str, *, epoch: int, rendition: Rendition, name: str) -> str:
+    """Key of an init segment; ``name`` is ``init-{hash}.mp4``."""
+    return f"live/{broadcast_id}/{epoch}/{rendition}/{name}"
+
+
+def segment_key(broadcast_id: str, *, epoch: int, rendition: Rendition, msn: int) -> str:
+    return f"live/{broadcast_id}/{epoch}/{rendition}/{msn}.m4s"
+
+
+def journal_key(broadcast_id: str) -> str:
+    return f"live/{broadcast_id}/journal.jsonl"
+
+
+def asset_prefix(asset_id: str, *, plan_hash: str) -> str:
+    return f"assets/{asset_id}/{plan_hash}/"
+
+
+def staging_prefix(token: str) -> str:
+    return f"staging/{token}/"

@@ -1,0 +1,265 @@
+"""What the services say to each other: frozen, versioned, validated. Pure.
+
+streamer -> vod   ``PublishRequest`` / ``PublishGrant``, ``BroadcastEvent`` (HTTP, private)
+vod -> streamer   ``EndBroadcast``; answers ``BroadcastStatus``
+vod -> worker     ``RunUnit`` (Celery task ``transcode.run_unit``)
+worker -> vod     ``ClaimUnit``, ``UnitHeartbeat``, ``UnitCompleted``, ``UnitFailed`` (HTTP)
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from kernel.recording import RecordingIndex
+
+RUN_UNIT_TASK: Final = "transcode.run_unit"
+LEASE_S: Final = 60  # A worker that is silent for this long has lost its unit.
+HEARTBEAT_S: Final = 20  # Three chances per lease.
+
+Protocol = Literal["rtmp", "whip"]
+Queue = Literal["live", "short", "long"]
+UnitKind = Literal["plan_recording", "encode_video", "encode_audio", "make_images", "publish_asset"]
+UnitState = Literal["waiting", "queued", "running", "done", "failed", "cancelled"]
+
+
+class Message(BaseModel):
+    """Base of all wire messages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# ---- streamer <-> vod --------------------------------------------------------------------------
+
+
+class PublishRequest(Message):
+    """May whoever holds ``credential`` publish?
+
+    RTMP brings a stream key only, WHIP a bearer token and the class from the URL.
+    """
+
+    protocol: Protocol
+    credential: str = Field(max_length=256, repr=False)
+    live_class_id: str | None = Field(default=None, max_length=64)
+    peer: str = Field(max_length=128)
+
+
+class PublishGrant(Message):
+    """Yes. A refusal is an HTTP 401/403/404/409 problem instead."""
+
+    live_class_id: str
+    broadcast_id: str
+    title: str
+
+
+class _Event(Message):
+    event_id: str = Field(max_length=96)
+    broadcast_id: str = Field(max_length=64)
+    at: datetime
+
+
+class EpochStarted(_Event):
+    """Media flows (again): the class is live."""
+
+    type: Literal["epoch_started"] = "epoch_started"
+    epoch: int
+    protocol: Protocol
+    width_px: int | None
+    height_px: int | None
+
+
+class EpochEnded(_Event):
+    """The publisher is gone, or its format changed (then ``is_interrupted`` is false)."""
+
+    type: Literal["epoch_ended"] = "epoch_ended"
+    epoch: int
+    reason: str = Field(max_length=200)
+    is_interrupted: bool
+
+
+class SegmentsStored(_Event):
+    """Everything up to and including ``through_msn`` is in the blob store, sizes verified."""
+
+    type: Literal["segments_stored"] = "segments_stored"
+    through_msn: int
+    stored_ticks: int
+
+
+class BroadcastEnded(_Event):
+    """ENDLIST is written; ``index`` is the whole recording, playable now, perhaps still uploading.
+
+    ``recording_version`` grows by one at each end; a reopened class ends again with a longer index.
+    """
+
+    type: Literal["broadcast_ended"] = "broadcast_ended"
+    recording_version: int = Field(ge=1)
+    index: RecordingIndex
+
+
+class RecordingStored(_Event):
+    """Every segment of that version is in the blob store: transcoding may begin."""
+
+    type: Literal["recording_stored"] = "recording_stored"
+    recording_version: int = Field(ge=1)
+
+
+BroadcastEvent = Annotated[
+    EpochStarted | EpochEnded | SegmentsStored | BroadcastEnded | RecordingStored,
+    Field(discriminator="type"),
+]
+BROADCAST_EVENTS: Final[TypeAdapter[list[BroadcastEvent]]] = TypeAdapter(list[BroadcastEvent])
+
+
+class StreamHealth(Message):
+    """What the instructor sees. Rates over the last 5 s."""
+
+    protocol: Protocol
+    peer: str
+    uptime_s: float
+    video_bps: int
+    audio_bps: int
+    fps: float
+    width_px: int | None
+    height_px: int | None
+    gop_s: float | None
+    audio_level_dbfs: float | None
+    dropped_count: int
+    warnings: tuple[str, ...]
+    """Stable codes: ``gop_too_long``, ``no_audio``, ``low_bitrate``, ``b_frames``,
+    ``unstable_network``, ``recording_paused``, ``storage_behind``, ``disk_low``."""
+
+
+class BroadcastStatus(Message):
+    """What streamer knows about one broadcast now."""
+
+    broadcast_id: str
+    state: Literal["idle", "live", "interrupted", "ended"]
+    epoch: int | None
+    viewers: int
+    recorded_s: float
+    stored_s: float
+    has_video: bool
+    has_b_frames: bool
+    is_recording_paused: bool
+    health: StreamHealth | None
+
+
+class EndBroadcast(Message):
+    reason: str = Field(max_length=200)
+
+
+# ---- vod <-> transcode -------------------------------------------------------------------------
+
+
+class RunUnit(Message):
+    """The Celery payload: only where to look; the truth is fetched by claiming."""
+
+    version: Literal[1] = 1
+    unit_id: str
+
+
+class UnitPlan(Message):
+    """One unit that ``plan_recording`` asks vod to create.
+
+    Attributes:
+        key: Unique in the job, e.g. ``video-0003``.
+        spec: JSON only the worker reads.
+        after: Keys that must be done before; their results arrive in ``ClaimedUnit.inputs``.
+        renditions: Names of the renditions whose progress this unit is part of.
+        weight: Share of the job's work, any positive scale (seconds of media are fine).
+    """
+
+    key: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
+    kind: UnitKind
+    queue: Queue
+    spec: dict[str, Any]
+    after: tuple[str, ...] = ()
+    renditions: tuple[str, ...] = ()
+    weight: float = Field(gt=0, default=1.0)
+
+
+class RenditionPlan(Message):
+    """A rung the job will make. ``reason`` says in one sentence why it is as it is."""
+
+    name: str = Field(pattern=r"^[a-z0-9_-]{1,32}$")
+    kind: Literal["video", "audio"]
+    width_px: int | None = None
+    height_px: int | None = None
+    codec: str
+    bitrate_bps: int | None = None
+    reason: str = Field(max_length=500)
+
+
+class PlanReport(Message):
+    """Result of ``plan_recording``; ``UnitCompleted.result`` holds it."""
+
+    plan_hash: str = Field(pattern=r"^[0-9a-f]{12,64}$")
+    renditions: tuple[RenditionPlan, ...]
+    units: tuple[UnitPlan, ...]
+
+
+class RenditionReport(Message):
+    name: str
+    kind: Literal["video", "audio"]
+    width_px: int | None = None
+    height_px: int | None = None
+    codec: str
+    """RFC 6381 string."""
+    bitrate_bps: int
+    """Average over the rendition."""
+    size_bytes: int
+
+
+class AssetReport(Message):
+    """Result of ``publish_asset``: an immutable set under ``prefix``, ``manifest.json`` last."""
+
+    prefix: str
+    duration_s: float
+    renditions: tuple[RenditionReport, ...]
+    poster: str | None = None
+    """File name under ``prefix``."""
+    storyboard: str | None = None
+    """File name of the WebVTT under ``prefix``."""
+
+
+class ClaimUnit(Message):
+    worker: str = Field(max_length=128)
+
+
+class ClaimedUnit(Message):
+    """The unit is yours until the lease runs out. Every report carries ``fence``."""
+
+    unit_id: str
+    job_id: str
+    key: str
+    kind: UnitKind
+    fence: int
+    attempt: int
+    lease_s: int
+    lecture_id: str
+    asset_id: str
+    plan_hash: str | None
+    spec: dict[str, Any]
+    inputs: dict[str, dict[str, Any]]
+
+
+class UnitHeartbeat(Message):
+    fence: int
+    progress: float = Field(ge=0, le=1)
+    speed: float | None = None
+    """Media seconds per second."""
+
+
+class UnitCompleted(Message):
+    fence: int
+    result: dict[str, Any]
+    log_tail: str = Field(default="", max_length=20_000)
+
+
+class UnitFailed(Message):
+    fence: int
+    reason: str = Field(max_length=2_000)
+    is_permanent: bool
+    log_tail: str = Field(default="", max_length=20_000)

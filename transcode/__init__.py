@@ -1,0 +1,1 @@
+"""Celery workers: files in, renditions out. No database."""

@@ -1,0 +1,1 @@
+"""Catalogue, accounts, playback rights, jobs. Owns the database."""
