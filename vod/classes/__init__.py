@@ -1,0 +1,1 @@
+"""Live classes: schedule, state, keys, live status."""

@@ -1,0 +1,124 @@
+"""The one way to the database: ``open_database``, then ``read()`` or ``write()`` sessions.
+
+On SQLite writers take turns in the program and start with BEGIN IMMEDIATE, so that none meets
+"database is locked" in its middle; readers see a snapshot of the WAL and never wait. PostgreSQL
+gets plain transactions. Services own transactions; a session is never shared between tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any, Final
+
+from sqlalchemy import event, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from kernel.errors import DependencyError
+
+BUSY_TIMEOUT_MS: Final = 10_000  # Another process (backup, `hall account create`) may be writing.
+POOL_COUNT: Final = 10  # Connections kept per process.
+POOL_WAIT_S: Final = 10.0  # Waiting longer for one means overload: fail with a sentence.
+
+
+class Database:
+    """Sessions over one database. Built by :func:`open_database`."""
+
+    def __init__(self, reader: AsyncEngine, writer: AsyncEngine) -> None:
+        self._read = async_sessionmaker(reader, expire_on_commit=False)
+        self._write = async_sessionmaker(writer, expire_on_commit=False)
+        self.engine = reader
+        self.is_sqlite = reader.dialect.name == "sqlite"
+        self._turn: AbstractAsyncContextManager[Any] = (
+            asyncio.Lock() if self.is_sqlite else nullcontext()
+        )
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """Open a session for queries; whatever it changed is rolled back.
+
+        Raises:
+            DependencyError: The database is away or overloaded; retryable.
+        """
+        async with _translate_errors(), self._read() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """Open a transaction: committed at the end of the block, rolled back on any error.
+
+        Do no network I/O inside: on SQLite all other writers wait.
+
+        Raises:
+            DependencyError: The database is away or overloaded; retryable.
+        """
+        async with _translate_errors(), self._turn, self._write() as session, session.begin():
+            yield session
+
+
+@asynccontextmanager
+async def open_database(url: str) -> AsyncIterator[Database]:
+    """Open ``sqlite+aiosqlite:///...`` or ``postgresql+asyncpg://...``; close its connections."""
+    reader = build_engine(url)
+    is_sqlite = reader.dialect.name == "sqlite"
+    writer = build_engine(url, is_writer=True) if is_sqlite else reader
+    try:
+        yield Database(reader, writer)
+    finally:
+        await reader.dispose()
+        if writer is not reader:
+            await writer.dispose()
+
+
+def build_engine(url: str, *, is_writer: bool = False) -> AsyncEngine:
+    """Build an engine with our connection settings; ``is_writer`` matters on SQLite only."""
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_async_engine(
+            url, pool_size=POOL_COUNT, max_overflow=POOL_COUNT, pool_timeout=POOL_WAIT_S,
+            pool_pre_ping=True,
+        )  # fmt: skip
+    engine = create_async_engine(
+        url, pool_size=1 if is_writer else POOL_COUNT, max_overflow=0, pool_timeout=POOL_WAIT_S
+    )
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    begin = "BEGIN IMMEDIATE" if is_writer else "BEGIN"
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not start transactions on its own: we say BEGIN ourselves.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",  # An event answered with 204 survives a power cut.
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+@asynccontextmanager
+async def _translate_errors() -> AsyncIterator[None]:
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise DependencyError(f"the database is overloaded: {error}") from error
+    except (OperationalError, InterfaceError) as error:
+        raise DependencyError(f"the database failed: {error.orig!r}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DependencyError(f"the database went away: {error.orig!r}") from error
+        raise
+    except OSError as error:
+        raise DependencyError(f"the database cannot be reached: {error!r}") from error

@@ -1,0 +1,49 @@
+"""Bring a database to the newest schema. Configured here, so there is no ``alembic.ini``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from vod.db.engine import build_engine
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+ADVISORY_LOCK: Final = 0x68616C6C  # "hall": several vods starting at once migrate in turn.
+
+
+def build_config(connection: Connection | None = None) -> Config:
+    """Build Alembic's configuration; ``connection`` is what the scripts run on."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+async def migrate(url: str, *, revision: str = "head") -> None:
+    """Bring the database at ``url`` to ``revision``; nothing happens when it is there."""
+    await asyncio.to_thread(migrate_blocking, url, revision=revision)
+
+
+def migrate_blocking(url: str, *, revision: str = "head", is_downgrade: bool = False) -> None:
+    """Run the migration scripts in a loop of its own. Call it from a thread."""
+
+    def run(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        step = command.downgrade if is_downgrade else command.upgrade
+        step(build_config(connection), revision)
+
+    async def run_once() -> None:
+        engine = build_engine(url, is_writer=True)
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(run)
+        finally:
+            await engine.dispose()
+
+    asyncio.run(run_once())

@@ -1,0 +1,1 @@
+"""Alembic scripts; ``vod.db.migrate`` runs them."""

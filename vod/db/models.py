@@ -1,0 +1,23 @@
+"""Every model, imported once, so that ``Base.metadata`` is complete for migrations and tests."""
+
+from __future__ import annotations
+
+from vod.accounts.models import Account, AccountSession, LoginThrottle
+from vod.audit.models import AuditEntry
+from vod.classes.models import LiveClass
+from vod.db.base import Base
+from vod.events.models import InboxEvent
+from vod.lectures.models import Lecture
+from vod.series.models import Series
+
+__all__ = [
+    "Account",
+    "AccountSession",
+    "AuditEntry",
+    "Base",
+    "InboxEvent",
+    "Lecture",
+    "LiveClass",
+    "LoginThrottle",
+    "Series",
+]

@@ -1,0 +1,1 @@
+"""What streamer reports: the inbox and what each event changes."""

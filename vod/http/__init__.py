@@ -1,0 +1,1 @@
+"""HTTP around the capabilities: application keys, middlewares, pages of lists, OpenAPI."""

@@ -1,0 +1,21 @@
+"""Typed application state: what handlers take from ``request.app``. Filled by ``vod.app``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from kernel.blobs.port import BlobStore
+from kernel.clock import Clock
+from kernel.config import Settings
+from kernel.http import InternalClient
+from vod.db.engine import Database
+
+SETTINGS: Final = web.AppKey("settings", Settings)
+DATABASE: Final = web.AppKey("database", Database)
+CLOCK: Final = web.AppKey("clock", Clock)
+BLOBS: Final = web.AppKey("blobs", BlobStore)
+STREAMER: Final = web.AppKey("streamer", InternalClient)
+SECRET: Final = web.AppKey("secret", bytes)
+"""Signs stream keys and media paths (``HALL_SECRET`` or the data folder's ``secret``)."""

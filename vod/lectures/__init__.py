@@ -1,0 +1,1 @@
+"""Lectures: replays and recorded lessons."""

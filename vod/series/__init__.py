@@ -1,0 +1,1 @@
+"""Series: lectures and classes that belong together."""
