@@ -1,0 +1,154 @@
+"""`hall demo`: run everything, fill it with believable data through the API, teach."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import click
+import structlog
+
+from hall.banner import print_banner
+from hall.demo.lecture import publish_lecture
+from hall.folders import ensure_admin_password
+from hall.up import Running, local_origin, run_everything
+from kernel.config import Settings
+from kernel.errors import DependencyError
+
+FIRST_CLASS_S: Final = 45  # Long enough to be watched live, short enough to see the replay soon.
+SERIES_TITLE: Final = "党史学习教育"
+ACCOUNTS: Final = (
+    ("jiangshi", "其其格 讲师", "instructor"),
+    ("bianji", "王编辑", "editor"),
+    ("dangyuan", "巴特尔 学员", "member"),
+)
+UPCOMING: Final = (
+    ("基层党建实务答疑", 3),
+    ("乡村振兴案例:合作社如何算好三笔账", 26),
+    ("情景党课:一封家书", 50),
+)
+
+log = structlog.get_logger(__name__)
+
+
+class DemoApi:
+    """The public API as the administrator uses it, over the gate like everybody."""
+
+    def __init__(self, session: aiohttp.ClientSession, origin: str) -> None:
+        self._session, self._base = session, origin + "/api/v1"
+        self._headers: dict[str, str] = {}
+
+    async def sign_in(self, password: str) -> None:
+        """Sign in as ``admin``."""
+        answer = await self.call("POST", "/session", {"login": "admin", "password": password})
+        self._headers = {"Authorization": f"Bearer {answer['token']}"}
+
+    async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Send one request; a refusal raises ``DependencyError`` with the server's sentence."""
+        async with self._session.request(
+            method, self._base + path, json=body, headers=self._headers, ssl=False
+        ) as response:
+            answer = await response.json() if response.content_length != 0 else None
+            if response.status >= 400:  # noqa: PLR2004 - the first HTTP status that is an error
+                detail = f"{answer.get('title')}: {answer.get('detail')}" if answer else ""
+                raise DependencyError(f"{method} {path}: {response.status} {detail}")
+            return answer
+
+
+async def run_demo(settings: Settings) -> None:
+    """Run until cancelled."""
+    async with run_everything(settings) as running:
+        print_banner(settings, new_password=running.new_password)
+        teaching = asyncio.create_task(_teach(settings), name="demo-lecture")
+        try:
+            await asyncio.wait(
+                [teaching, asyncio.create_task(_keep(running))],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if teaching.done():
+                teaching.result()
+                await running.supervisor.wait()
+        finally:
+            teaching.cancel()
+            await asyncio.gather(teaching, return_exceptions=True)
+
+
+async def _keep(running: Running) -> None:
+    await running.supervisor.wait()
+
+
+async def _teach(settings: Settings) -> None:
+    """Fill the centre, teach a short class to its end, then a second one until we are stopped."""
+    password, _ = ensure_admin_password(settings)
+    async with aiohttp.ClientSession() as session:
+        api = DemoApi(session, local_origin(settings))
+        await api.sign_in(password.get_secret_value())
+        series_id = await _fill(api, settings)
+        first = await _start_class(api, "第一讲 星星之火", series_id)
+        click.echo(
+            f"  live now  {first['watch_url']}  (ends in {FIRST_CLASS_S} s, then its replay)"
+        )
+        await _publish(settings, first, duration_s=FIRST_CLASS_S)
+        await api.call("POST", f"/live-classes/{first['id']}/end")
+        click.echo(f"  replay    {first['watch_url']}")
+        second = await _start_class(api, "第二讲 草原上的党旗", series_id)
+        click.echo(f"  live now  {second['watch_url']}  (until Ctrl-C)")
+        await _publish(settings, second, duration_s=None)
+
+
+async def _fill(api: DemoApi, settings: Settings) -> str:
+    """Create accounts, the series and the timetable once; later starts find them."""
+    found = await api.call("GET", f"/series?q={SERIES_TITLE}")
+    for series in found["items"]:
+        if series["title"] == SERIES_TITLE:
+            return str(series["id"])
+    lines = []
+    for login, name, role in ACCOUNTS:
+        password = secrets.token_urlsafe(9)
+        body = {"login": login, "display_name": name, "role": role, "password": password}
+        await api.call("POST", "/accounts", body)
+        lines.append(f"{login} / {password}   {name} ({role})")
+    await asyncio.to_thread(_keep_accounts, settings.data / "demo-accounts", lines)
+    click.echo("  accounts  " + "\n            ".join(lines))
+    series = await api.call(
+        "POST",
+        "/series",
+        {
+            "title": SERIES_TITLE,
+            "description": "十二讲,从建党到新时代;每周三 20:00 直播,课后回看。",
+        },
+    )
+    for title, hours in UPCOMING:
+        starts_at = (datetime.now(UTC) + timedelta(hours=hours)).replace(
+            minute=0, second=0, microsecond=0
+        )
+        body = {"title": title, "visibility": "public", "starts_at": starts_at.isoformat()}
+        await api.call("POST", "/live-classes", body)
+    return str(series["id"])
+
+
+def _keep_accounts(path: Path, lines: list[str]) -> None:
+    path.touch(mode=0o600)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+async def _start_class(api: DemoApi, title: str, series_id: str) -> dict[str, Any]:
+    body = {
+        "title": title,
+        "visibility": "public",
+        "series_id": series_id,
+        "starts_at": datetime.now(UTC).isoformat(),
+    }
+    return dict(await api.call("POST", "/live-classes", body))
+
+
+async def _publish(settings: Settings, made: dict[str, Any], *, duration_s: float | None) -> None:
+    from transcode.settings import find_ffmpeg
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.bind, settings.bind)  # noqa: S104 - compared, not bound
+    url = f"rtmp://{host}:{settings.rtmp_port}/live/{made['publish']['stream_key']}"
+    await publish_lecture(url, ffmpeg=find_ffmpeg(settings), duration_s=duration_s)

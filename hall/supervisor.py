@@ -1,0 +1,123 @@
+"""Keep child processes running, and stop them in order.
+
+A child that dies is logged and started again, after a pause that doubles while it keeps dying.
+Children live in sessions of their own, so Ctrl-C reaches the supervisor only, which then stops
+them in the reverse order of their start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+import structlog
+
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 10.0
+HEALTHY_AFTER_S: Final = 20.0  # A child that ran this long starts again without a pause.
+LIFELINE: Final = Path(__file__).with_name("lifeline.py")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """One program to keep running.
+
+    Attributes:
+        stop_signal: What asks it politely.
+        stop_deadline_s: How long it may take before it is killed.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_deadline_s: float = 10.0
+
+
+class Child:
+    """A running child: construct -> ``run()`` until cancelled."""
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self.spec = spec
+        self.starts_count = 0
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    async def run(self) -> None:
+        """Start it again and again; on cancellation stop it and return."""
+        pause_s = FIRST_PAUSE_S
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                started = loop.time()
+                self._process = await self._start()
+                code = await self._process.wait()
+                ran_s = loop.time() - started
+                log.warning("child_died", child=self.spec.name, code=code, ran_s=round(ran_s, 1))
+                pause_s = FIRST_PAUSE_S if ran_s > HEALTHY_AFTER_S else pause_s
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        finally:
+            await self._stop()
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        self.starts_count += 1
+        argv = (sys.executable, "-I", "-S", str(LIFELINE), str(os.getpid()), *self.spec.argv)
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            env={**os.environ, **self.spec.env},
+            start_new_session=True,
+        )
+        log.debug("child_started", child=self.spec.name, pid=process.pid, argv=self.spec.argv)
+        return process
+
+    async def _stop(self) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(self.spec.stop_signal)
+        try:
+            async with asyncio.timeout(self.spec.stop_deadline_s):
+                await process.wait()
+        except TimeoutError:
+            log.warning("child_killed", child=self.spec.name, after_s=self.spec.stop_deadline_s)
+            process.kill()
+            await process.wait()
+
+
+class Supervisor:
+    """Runs children from ``async with`` until the block is left, then stops them last to first."""
+
+    def __init__(self, specs: list[ChildSpec]) -> None:
+        self.children = [Child(spec) for spec in specs]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        for child in self.children:
+            self._tasks.append(asyncio.create_task(child.run(), name=child.spec.name))
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        for task in reversed(self._tasks):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def wait(self) -> None:
+        """Wait until a child's task fails: a program that cannot even be started."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
