@@ -1,0 +1,1 @@
+"""Who may fetch which media, and the delivery of playlists and blobs."""
