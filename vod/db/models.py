@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from vod.accounts.models import Account, AccountSession, LoginThrottle
+from vod.assets.models import Asset
 from vod.audit.models import AuditEntry
 from vod.classes.models import LiveClass
 from vod.db.base import Base
 from vod.events.models import InboxEvent
+from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit
 from vod.lectures.models import Lecture
+from vod.recordings.models import Recording
 from vod.series.models import Series
 
 __all__ = [
     "Account",
     "AccountSession",
+    "Asset",
     "AuditEntry",
     "Base",
     "InboxEvent",
+    "Job",
     "Lecture",
     "LiveClass",
     "LoginThrottle",
+    "OutboxMessage",
+    "Recording",
+    "RenditionRow",
     "Series",
+    "Unit",
 ]
