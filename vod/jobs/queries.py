@@ -1,0 +1,203 @@
+"""Statements on jobs and units. They never commit; every compare-and-set is one UPDATE.
+
+Locking order, so that PostgreSQL never meets a deadlock: the job row first, then its units. The
+lock also makes two predecessors that finish together see each other. On SQLite a write session is
+alone anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import CursorResult, Executable, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.errors import NotFoundError
+from kernel.messages import RunUnit
+from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit
+from vod.jobs.policy import JobState, UnitEvent, UnitState, derive_job_state, find_sources
+from vod.lectures.models import Lecture, LectureState
+
+BATCH_COUNT: Final = 500  # Keys per IN list; far below SQLite's 32 766 variables.
+
+
+async def change(session: AsyncSession, statement: Executable) -> int:
+    """Run an UPDATE or DELETE; return how many rows it met."""
+    result = await session.execute(statement.execution_options(synchronize_session=False))
+    assert isinstance(result, CursorResult)  # noqa: S101 - narrows what execute() declares
+    return int(result.rowcount)
+
+
+async def lock_job_of_unit(session: AsyncSession, unit_id: str) -> Job:
+    """Load and lock the job that ``unit_id`` belongs to.
+
+    Raises:
+        NotFoundError: No such unit.
+    """
+    statement = (
+        select(Job).join(Unit, Unit.job_id == Job.id).where(Unit.id == unit_id)
+    ).with_for_update(of=Job)
+    job: Job | None = await session.scalar(statement)
+    if job is None:
+        raise NotFoundError(f"no unit {unit_id!r}")
+    return job
+
+
+async def lock_lecture(session: AsyncSession, lecture_id: str) -> Lecture:
+    """Load and lock a lecture: jobs of one lecture are created one after the other.
+
+    Raises:
+        NotFoundError: No such lecture, or it was deleted.
+    """
+    statement = select(Lecture).where(Lecture.id == lecture_id, Lecture.deleted_at.is_(None))
+    lecture: Lecture | None = await session.scalar(statement.with_for_update())
+    if lecture is None:
+        raise NotFoundError(f"no lecture {lecture_id!r}")
+    return lecture
+
+
+async def load_unit(session: AsyncSession, unit_id: str) -> Unit:
+    """Load a unit as it is now; the caller holds its job's lock."""
+    unit: Unit | None = await session.scalar(
+        select(Unit).where(Unit.id == unit_id).execution_options(populate_existing=True)
+    )
+    if unit is None:
+        raise NotFoundError(f"no unit {unit_id!r}")
+    return unit
+
+
+async def change_unit(
+    session: AsyncSession,
+    unit_id: str,
+    event: UnitEvent,
+    *conditions: Any,
+    **values: Any,
+) -> bool:
+    """Compare-and-set: move a unit if its state and ``conditions`` allow; tell whether it moved.
+
+    Args:
+        values: Columns to write; ``state`` must be what the transition table says.
+    """
+    statement = (
+        update(Unit)
+        .where(Unit.id == unit_id, Unit.state.in_(find_sources(event)), *conditions)
+        .values(**values)
+    )
+    return await change(session, statement) == 1
+
+
+def build_message(unit_id: str, *, queue: str, due_at: datetime, now: datetime) -> OutboxMessage:
+    """Build the outbox row that makes a worker look at the unit."""
+    return OutboxMessage(
+        unit_id=unit_id,
+        queue=queue,
+        payload=RunUnit(unit_id=unit_id).model_dump_json(),
+        due_at=due_at,
+        created_at=now,
+    )
+
+
+async def queue_ready_units(session: AsyncSession, job_id: str, *, now: datetime) -> int:
+    """Queue every waiting unit of the job whose predecessors are done; return how many."""
+    rows = (
+        await session.execute(
+            select(Unit.id, Unit.key, Unit.queue, Unit.state, Unit.after).where(
+                Unit.job_id == job_id
+            )
+        )
+    ).all()
+    done = {row.key for row in rows if row.state is UnitState.DONE}
+    ready = [row for row in rows if row.state is UnitState.WAITING and done.issuperset(row.after)]
+    for batch in _in_batches([row.id for row in ready]):
+        await change(
+            session,
+            update(Unit)
+            .where(Unit.id.in_(batch), Unit.state.in_(find_sources(UnitEvent.READY)))
+            .values(state=UnitState.QUEUED, due_at=now, sent_at=None, sends_count=0),
+        )
+    session.add_all(build_message(row.id, queue=row.queue, due_at=now, now=now) for row in ready)
+    return len(ready)
+
+
+def _in_batches(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[start : start + BATCH_COUNT] for start in range(0, len(ids), BATCH_COUNT)]
+
+
+async def cancel_units(session: AsyncSession, job_id: str, *, reason: str, now: datetime) -> None:
+    """Cancel what is not finished of a job whose lock the caller holds."""
+    await change(
+        session,
+        update(Unit)
+        .where(Unit.job_id == job_id, Unit.state.in_(find_sources(UnitEvent.CANCELLED)))
+        .values(state=UnitState.CANCELLED, reason=reason, lease_until=None, finished_at=now),
+    )
+    await change(
+        session,
+        update(Job)
+        .where(Job.id == job_id, Job.state != JobState.DONE)
+        .values(state=JobState.CANCELLED, reason=reason, finished_at=now),
+    )
+    await set_renditions(session, job_id, JobState.CANCELLED, reason=None, only_from=_UNFINISHED)
+
+
+_UNFINISHED: Final = (JobState.QUEUED, JobState.RUNNING, JobState.FAILED)
+
+
+async def set_renditions(
+    session: AsyncSession,
+    job_id: str,
+    state: JobState,
+    *,
+    only_from: Collection[JobState],
+    names: Sequence[str] | None = None,
+    reason: str | None = None,
+) -> None:
+    """Show a unit's fate on the renditions it is part of; all of the job without ``names``."""
+    if names is not None and not names:
+        return
+    statement = update(RenditionRow).where(
+        RenditionRow.job_id == job_id, RenditionRow.state.in_(only_from)
+    )
+    if names is not None:
+        statement = statement.where(RenditionRow.name.in_(names))
+    values: dict[str, Any] = {"state": state}
+    if reason is not None:
+        values["reason"] = reason
+    await change(session, statement.values(**values))
+
+
+async def refresh_job(
+    session: AsyncSession, job: Job, *, reason: str | None, now: datetime
+) -> None:
+    """Write the job's state as its units have it, and let the lecture follow.
+
+    A lecture that plays from its recording stays playable whatever happens to its job.
+    """
+    rows = await session.execute(
+        select(Unit.state, func.count()).where(Unit.job_id == job.id).group_by(Unit.state)
+    )
+    state = derive_job_state({row[0]: row[1] for row in rows})
+    is_over = state in {JobState.DONE, JobState.FAILED, JobState.CANCELLED}
+    job.state = state
+    job.finished_at = now if is_over else None
+    if state is not JobState.FAILED:
+        job.reason = None if state is not JobState.CANCELLED else job.reason
+    elif reason is not None:
+        job.reason = reason
+    lecture = update(Lecture).where(Lecture.id == job.lecture_id)
+    if state is JobState.FAILED:
+        await change(
+            session,
+            lecture.where(Lecture.state == LectureState.PROCESSING).values(
+                state=LectureState.FAILED
+            ),
+        )
+    elif state in {JobState.QUEUED, JobState.RUNNING}:
+        await change(
+            session,
+            lecture.where(Lecture.state == LectureState.FAILED).values(
+                state=LectureState.PROCESSING
+            ),
+        )

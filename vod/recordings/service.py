@@ -1,0 +1,88 @@
+"""Keep what a broadcast left behind, and make the one lecture of its class from it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.errors import InputError
+from kernel.messages import BroadcastEnded
+from kernel.recording import RecordingIndex
+from vod.classes.models import LiveClass
+from vod.lectures.models import Lecture, LectureState
+from vod.recordings.models import Recording
+
+
+async def record_end(
+    session: AsyncSession, event: BroadcastEnded, live_class: LiveClass
+) -> Lecture | None:
+    """Store the recording and make or update the class's only lecture: playable from now on.
+
+    Idempotent by (broadcast, version). A version older than what the lecture plays changes
+    nothing; a newer one takes the replay back to the recording until its own renditions are made.
+
+    Returns:
+        The lecture; ``None`` when nothing was recorded and there is none.
+
+    Raises:
+        InputError: 422; the index is about another broadcast.
+    """
+    if event.index.broadcast_id != event.broadcast_id:
+        raise InputError("the index is about another broadcast", field="index", status=422)
+    lecture: Lecture | None = await session.scalar(
+        select(Lecture).where(Lecture.live_class_id == live_class.id).with_for_update()
+    )
+    if event.index.segments_count == 0:
+        return lecture
+    if lecture is None:
+        lecture = _build_lecture(event, live_class)
+        session.add(lecture)
+        await session.flush()
+    is_known = await session.scalar(
+        select(Recording.id).where(
+            Recording.broadcast_id == event.broadcast_id,
+            Recording.version == event.recording_version,
+        )
+    )
+    if is_known is None:
+        session.add(_build_recording(event, lecture.id))
+    if event.recording_version > (lecture.recording_version or 0):
+        lecture.recording_version = event.recording_version
+        lecture.duration_ticks = event.index.duration_ticks
+        lecture.recorded_at = _find_start(event.index)
+        lecture.state = LectureState.PLAYABLE
+        lecture.asset_id = None
+    await session.flush()
+    return lecture
+
+
+def _build_lecture(event: BroadcastEnded, live_class: LiveClass) -> Lecture:
+    return Lecture(
+        title=live_class.title,
+        description=live_class.description,
+        visibility=live_class.visibility,
+        state=LectureState.PLAYABLE,
+        series_id=live_class.series_id,
+        live_class_id=live_class.id,
+        duration_ticks=0,
+        created_at=event.at,
+        published_at=event.at,
+    )
+
+
+def _build_recording(event: BroadcastEnded, lecture_id: str) -> Recording:
+    return Recording(
+        broadcast_id=event.broadcast_id,
+        lecture_id=lecture_id,
+        version=event.recording_version,
+        index_json=json.dumps(event.index.model_dump(mode="json"), separators=(",", ":")),
+        duration_ticks=event.index.duration_ticks,
+        ended_at=event.at,
+    )
+
+
+def _find_start(index: RecordingIndex) -> datetime:
+    return min(epoch.program_date_time for epoch in index.epochs)
