@@ -143,6 +143,18 @@ def migrate() -> None:
 
 
 @cli.command()
+def setup() -> None:
+    """Prepare the database and the first administrator, then stop; for scaled-out installations."""
+    from hall.folders import ensure_folders
+    from hall.up import prepare_database
+
+    settings = _start("setup")
+    ensure_folders(settings)
+    password = asyncio.run(prepare_database(settings))
+    click.echo("The database is ready." + (f" admin / {password}" if password else ""))
+
+
+@cli.command()
 def config() -> None:
     """Print the effective settings, secrets masked."""
     for name, value in load_settings().model_dump().items():
