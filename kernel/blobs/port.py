@@ -49,7 +49,7 @@ class BlobStore(Protocol):
         """Size of an object."""
 
     def list_keys(self, prefix: str) -> AsyncIterator[BlobInfo]:
-        """All objects whose key starts with ``prefix``, in key order."""
+        """All objects whose key starts with ``prefix``; the order is the store's own."""
 
     async def delete(self, key: str) -> None:
         """Remove an object; a missing one is fine."""

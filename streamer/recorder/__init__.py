@@ -1,0 +1,1 @@
+"""The recorder: spool files, journal, upload to the blob store, and recovery after a crash."""
