@@ -1,0 +1,91 @@
+"""Cut a recording into spans and ranges. Pure.
+
+A *span* is a run of segments of one epoch that is media throughout or lost throughout; a *range*
+is a piece of a span of about two minutes, cut on the 4 s keyframe grid. Ranges tile the lecture.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from kernel.recording import RecordedEpoch, RecordedSegment, RecordingIndex
+from kernel.timing import TICKS_PER_S
+from transcode.specs import KEYFRAME_GRID_TICKS
+
+RANGE_TICKS: Final = 120 * TICKS_PER_S  # About two minutes: a worker lost costs no more than that.
+MAX_LEAD_IN_TICKS: Final = 30 * TICKS_PER_S  # The longest GOP we look back for.
+TAIL_SEGMENTS: Final = 1  # Reordered pictures of the range may be stored one segment later.
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Half-open stretch of lecture time with one kind of content."""
+
+    epoch: RecordedEpoch
+    segments: tuple[RecordedSegment, ...]
+    is_gap: bool
+
+    @property
+    def start_ticks(self) -> int:
+        return self.segments[0].start_ticks
+
+    @property
+    def end_ticks(self) -> int:
+        return self.segments[-1].start_ticks + self.segments[-1].duration_ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    start_ticks: int
+    end_ticks: int
+    span: Span
+
+
+def split_spans(index: RecordingIndex) -> tuple[Span, ...]:
+    """Split at epochs and where media begins or ends to be lost."""
+    spans: list[Span] = []
+    for epoch in index.epochs:
+        run: list[RecordedSegment] = []
+        for segment in epoch.segments:
+            if run and run[-1].is_gap != segment.is_gap:
+                spans.append(Span(epoch, tuple(run), is_gap=run[-1].is_gap))
+                run = []
+            run.append(segment)
+        if run:
+            spans.append(Span(epoch, tuple(run), is_gap=run[-1].is_gap))
+    return tuple(spans)
+
+
+def cut_ranges(spans: tuple[Span, ...], *, range_ticks: int = RANGE_TICKS) -> Iterator[Range]:
+    """Cut every span into balanced ranges; inner boundaries lie on the keyframe grid."""
+    for span in spans:
+        length = span.end_ticks - span.start_ticks
+        count = max(1, round(length / range_ticks))
+        edges = [span.start_ticks]
+        for number in range(1, count):
+            ideal = span.start_ticks + length * number // count
+            edge = round(ideal / KEYFRAME_GRID_TICKS) * KEYFRAME_GRID_TICKS
+            if edges[-1] < edge < span.end_ticks:
+                edges.append(edge)
+        edges.append(span.end_ticks)
+        for start, end in itertools.pairwise(edges):
+            yield Range(start, end, span)
+
+
+def select_segments(piece: Range) -> tuple[RecordedSegment, ...]:
+    """Return the segments a range needs: lead-in candidates, its own, and the tail."""
+    segments = piece.span.segments
+    first = max(
+        number
+        for number, segment in enumerate(segments)
+        if segment.start_ticks <= piece.start_ticks
+    )
+    while first > 0 and piece.start_ticks - segments[first].start_ticks < MAX_LEAD_IN_TICKS:
+        first -= 1
+    last = first
+    while last < len(segments) and segments[last].start_ticks < piece.end_ticks:
+        last += 1
+    return segments[first : last + TAIL_SEGMENTS]

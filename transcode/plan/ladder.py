@@ -1,0 +1,170 @@
+"""Choose the rungs: what is worth making from this source, and why. Pure.
+
+Caps are made for lectures (slides, a talking head): Opencast's 0.8 Mbit/s for 480p and 1.2 for
+720p are enough, generic sites spend twice that. CRF keeps still slides far below the cap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from transcode.plan.rates import STATION_RATES
+from transcode.specs import Rung, Shape
+
+MAX_RUNG_PX: Final = 1080  # Short side of the largest rung.
+MAX_LONG_SIDE_PX: Final = 4096  # Level limits and decoders of old phones; wider sources shrink.
+STATION_PX: Final = 240
+MIN_GAIN: Final = Fraction(5, 4)  # A rung less than 1.25 x the one below it wins nothing.
+STANDARD_PX: Final = (360, 720)
+STATION_NAME: Final = "station"
+STATION_MAXRATE_BPS: Final = 150_000
+# Short side -> (CRF, cap). Between the lines the cap grows with the pixels.
+_CAPS: Final = ((180, 24, 250_000), (360, 24, 600_000), (480, 23, 900_000))
+_HIGH_CAPS: Final = ((720, 23, 1_600_000), (1080, 23, 3_200_000))
+# H.264 table A-1: level -> (macroblocks per frame, per second).
+_LEVELS: Final = (
+    ("2.1", 792, 19_800),
+    ("3.0", 1_620, 40_500),
+    ("3.1", 3_600, 108_000),
+    ("4.0", 8_192, 245_760),
+    ("5.0", 22_080, 589_824),
+    ("5.1", 36_864, 983_040),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Rungs from the largest to the station rung; empty when there are no pictures."""
+
+    rungs: tuple[Rung, ...]
+    skipped: tuple[str, ...]
+
+
+def build_ladder(shape: Shape, *, frame_rate: Fraction, source_bps: int | None) -> Ladder:
+    """Plan the video rungs.
+
+    Args:
+        shape: Of the epoch that lasts longest; other epochs are fitted into it.
+        frame_rate: Of the lecture.
+        source_bps: Measured average of the source; no rung is given more than it can use.
+    """
+    width, height = _square_pixels(shape)
+    source_px = min(width, height)
+    top_px = _even(min(source_px, MAX_RUNG_PX))
+    rungs: list[Rung] = []
+    skipped: list[str] = []
+    for px in sorted({*(px for px in STANDARD_PX if px < top_px), top_px}, reverse=True):
+        if rungs and Fraction(top_px, px) < MIN_GAIN:
+            skipped.append(f"{px}p left out: hardly smaller than {top_px}p")
+            continue
+        rungs.append(
+            _build_rung(
+                f"{px}p",
+                size=_fit_size(width, height, px),
+                frame_rate=frame_rate,
+                cap=_cap_for(px, source_bps=source_bps, source_px=source_px),
+                reason=_explain(px, top_px=top_px, source_px=source_px),
+            )
+        )
+    rungs.append(_build_station(width, height, source_px=source_px, frame_rate=frame_rate))
+    return Ladder(tuple(rungs), tuple(skipped))
+
+
+def _build_station(width: int, height: int, *, source_px: int, frame_rate: Fraction) -> Rung:
+    px = _even(min(STATION_PX, source_px if source_px < 300 else STATION_PX))  # noqa: PLR2004 - below 300 a 240p copy is upscaled or the same
+    rate = STATION_RATES.get(frame_rate, frame_rate)
+    return _build_rung(
+        STATION_NAME,
+        size=_fit_size(width, height, px),
+        frame_rate=rate,
+        cap=(27, STATION_MAXRATE_BPS),
+        reason=f"{px}p at {float(rate):g} frames/s under {STATION_MAXRATE_BPS // 1000} kbit/s "
+        "for remote education stations and thin links",
+    )
+
+
+def _build_rung(
+    name: str, *, size: tuple[int, int], frame_rate: Fraction, cap: tuple[int, int], reason: str
+) -> Rung:
+    crf, maxrate_bps = cap
+    return Rung(
+        name=name,
+        width_px=size[0],
+        height_px=size[1],
+        frame_rate=frame_rate,
+        crf=crf,
+        maxrate_bps=maxrate_bps,
+        level=choose_level(size[0], size[1], frame_rate),
+        reason=reason,
+    )
+
+
+def _explain(px: int, *, top_px: int, source_px: int) -> str:
+    if px == top_px and source_px > MAX_RUNG_PX:
+        return (
+            f"largest rung: {MAX_RUNG_PX}p, the source's {source_px}p is more than a lecture uses"
+        )
+    if px == top_px:
+        return f"the source's own {px}p, never upscaled"
+    return f"{px}p for links that cannot hold {top_px}p"
+
+
+def _cap_for(px: int, *, source_bps: int | None, source_px: int) -> tuple[int, int]:
+    table = (*_CAPS, *_HIGH_CAPS)
+    crf, cap = table[-1][1], table[-1][2]
+    below = table[0]
+    for row in table:
+        if px <= row[0]:
+            crf, cap = row[1], _interpolate(px, below, row)
+            break
+        below = row
+    if source_bps is not None:
+        # A copy cannot hold more than its source: half again for another encoder's taste.
+        share = Fraction(px, source_px) ** 2
+        cap = min(
+            cap,
+            max(STATION_MAXRATE_BPS, int(source_bps * Fraction(3, 2) * max(share, Fraction(1, 4)))),
+        )
+    return crf, max(STATION_MAXRATE_BPS, cap)
+
+
+def _interpolate(px: int, low: tuple[int, int, int], high: tuple[int, int, int]) -> int:
+    if px <= low[0] or low[0] == high[0]:
+        return low[2]
+    share = Fraction(px * px - low[0] ** 2, high[0] ** 2 - low[0] ** 2)
+    return int(low[2] + (high[2] - low[2]) * share)
+
+
+def _square_pixels(shape: Shape) -> tuple[int, int]:
+    """Width and height with square pixels; the smaller change is made by widening."""
+    if shape.sar_num >= shape.sar_den:
+        return round(shape.width_px * Fraction(shape.sar_num, shape.sar_den)), shape.height_px
+    return shape.width_px, round(shape.height_px * Fraction(shape.sar_den, shape.sar_num))
+
+
+def _fit_size(width: int, height: int, px: int) -> tuple[int, int]:
+    """Scale so that the short side is ``px``; both sides even, never larger than the limit."""
+    scale = min(Fraction(px, min(width, height)), Fraction(MAX_LONG_SIDE_PX, max(width, height)))
+    return _even(round(width * scale)), _even(round(height * scale))
+
+
+def fit_inside(aspect: Fraction, *, width_px: int, height_px: int) -> tuple[int, int]:
+    """Largest even size of ``aspect`` (display) inside a frame; the rest is padded black."""
+    if aspect >= Fraction(width_px, height_px):
+        return width_px, min(height_px, _even(round(width_px / aspect)))
+    return min(width_px, _even(round(height_px * aspect))), height_px
+
+
+def choose_level(width: int, height: int, frame_rate: Fraction) -> str:
+    """Lowest H.264 level that holds the frame size and the macroblock rate (table A-1)."""
+    blocks = -(-width // 16) * -(-height // 16)
+    for level, frame_blocks, per_second in _LEVELS:
+        if blocks <= frame_blocks and blocks * frame_rate <= per_second:
+            return level
+    return _LEVELS[-1][0]
+
+
+def _even(value: int) -> int:
+    return max(2, value - value % 2)

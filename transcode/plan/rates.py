@@ -1,0 +1,29 @@
+"""Choose the constant frame rate of a lecture from what its sources did. Pure."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+# Every rate divides 90000 and gives whole frames in 4 s, so that all ranges join frame-exact.
+LECTURE_RATES: Final = (Fraction(15), Fraction(25), Fraction(30))
+STATION_RATES: Final = {
+    Fraction(15): Fraction(15),
+    Fraction(25): Fraction(25, 2),
+    Fraction(30): Fraction(15),
+}
+_TOLERANCE: Final = Fraction(103, 100)  # 25.6 measured frames/s on a jittery link still mean 25.
+
+
+def choose_frame_rate(measured: list[Fraction]) -> Fraction:
+    """Return the smallest rate of ours that shows every frame; 30 is the most.
+
+    Args:
+        measured: Frames per second seen in samples of the sources; empty or tiny values mean a
+            screen share that stood still, for which 15 is plenty.
+    """
+    fastest = max(measured, default=Fraction(0))
+    for rate in LECTURE_RATES:
+        if fastest <= rate * _TOLERANCE:
+            return rate
+    return LECTURE_RATES[-1]

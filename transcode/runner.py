@@ -1,0 +1,252 @@
+"""The only place that starts programs.
+
+Argument list, own process group, stdin closed, nice 15 and idle I/O, resource limits, wall
+deadline, progress watchdog, tail of stderr kept. A program dies with us, even on kill -9
+(PR_SET_PDEATHSIG on Linux); elsewhere when its pipes break.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import resource
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from kernel.errors import EncodeError
+from transcode.progress import Progress, ProgressParser
+from transcode.settings import NICE, Limits
+
+TAIL_BYTES: Final = 16 * 1024  # Of stderr; the last lines name the cause.
+KILL_GRACE_S: Final = 5.0  # After SIGKILL only the kernel is left to wait for.
+_CHUNK_BYTES: Final = 64 * 1024
+_PR_SET_PDEATHSIG: Final = 1
+_IOPRIO_IDLE: Final = 3 << 13  # class idle, linux/ioprio.h
+_SYS_IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30}
+# Bound before any fork: between fork and exec nothing may be imported or looked up.
+_LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+# What ffmpeg says about input that no retry makes better.
+PERMANENT_SIGNS: Final = (
+    "Invalid data found when processing input",
+    "moov atom not found",
+    "does not contain any stream",
+    "matches no streams",
+    "Unknown decoder",
+)
+
+log = structlog.get_logger(__name__)
+ProgressSink = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """A program that ended with 0.
+
+    Attributes:
+        stdout: Its output; empty when stdout carried progress.
+        stderr_tail: The last ``TAIL_BYTES`` as text.
+    """
+
+    stdout: bytes
+    stderr_tail: str
+    wall_s: float
+
+
+class _Watch:
+    """When something last moved, and what the program said last."""
+
+    def __init__(self) -> None:
+        self.started_s = self.moved_s = time.monotonic()
+        self.last = Progress()
+        self.tail = b""
+
+    def take(self, progress: Progress) -> None:
+        if (progress.frame, progress.out_time_us, progress.total_bytes) != (
+            self.last.frame,
+            self.last.out_time_us,
+            self.last.total_bytes,
+        ):
+            self.moved_s = time.monotonic()
+        self.last = progress
+
+    @property
+    def text(self) -> str:
+        return self.tail.decode("utf-8", "replace")
+
+
+async def run_tool(
+    argv: Sequence[str], *, limits: Limits, on_progress: ProgressSink | None = None
+) -> ToolResult:
+    """Run one program to its end.
+
+    Args:
+        argv: Program first; never a shell.
+        on_progress: When given, stdout is read as ``-progress pipe:1`` and the watchdog runs.
+
+    Raises:
+        EncodeError: It failed, stalled, took too long or said too much. ``permanent`` when its
+            words mean that the input is at fault.
+
+    Cancelling the caller kills the whole process group before the cancellation goes on.
+    """
+    command = shlex.join(argv)
+    log.info("tool_started", command=command)
+    watch = _Watch()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            process_group=0,
+            preexec_fn=_build_child_setup(limits),
+        )
+    except OSError as error:
+        raise EncodeError(f"cannot start {argv[0]}: {error}") from error
+    try:
+        stdout = await _supervise(process, watch, limits=limits, on_progress=on_progress)
+    finally:
+        await _kill_group(process)
+    wall_s = time.monotonic() - watch.started_s
+    log.info("tool_ended", program=argv[0], code=process.returncode, wall_s=round(wall_s, 2))
+    if process.returncode != 0:
+        raise _describe_failure(process.returncode, watch.text)
+    return ToolResult(stdout, watch.text, wall_s)
+
+
+async def _supervise(
+    process: asyncio.subprocess.Process,
+    watch: _Watch,
+    *,
+    limits: Limits,
+    on_progress: ProgressSink | None,
+) -> bytes:
+    assert process.stdout is not None  # noqa: S101 - both are pipes, see run_tool
+    assert process.stderr is not None  # noqa: S101
+    readers = [
+        asyncio.create_task(_read_tail(process.stderr, watch)),
+        asyncio.create_task(
+            _read_output(process.stdout, limits.stdout_bytes)
+            if on_progress is None
+            else _read_progress(process.stdout, watch, on_progress)
+        ),
+    ]
+    waiting: asyncio.Task[int] = asyncio.create_task(process.wait())
+    try:
+        while not waiting.done():
+            now = time.monotonic()
+            left_s = watch.started_s + limits.wall_s - now
+            if on_progress is not None and limits.stall_s is not None:
+                left_s = min(left_s, watch.moved_s + limits.stall_s - now)
+            if left_s <= 0:
+                raise _describe_timeout(watch, limits)
+            # A reader that fails (too much output) must be noticed while the program runs.
+            pending = [waiting, *(reader for reader in readers if not reader.done())]
+            await asyncio.wait(pending, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            for reader in readers:
+                if reader.done():
+                    reader.result()
+        output: list[bytes] = await asyncio.gather(*readers)
+        return output[1]
+    finally:
+        for task in (*readers, waiting):
+            task.cancel()
+        await asyncio.gather(*readers, waiting, return_exceptions=True)
+
+
+async def _read_tail(stream: asyncio.StreamReader, watch: _Watch) -> bytes:
+    while data := await stream.read(_CHUNK_BYTES):
+        watch.tail = (watch.tail + data)[-TAIL_BYTES:]
+    return b""
+
+
+async def _read_output(stream: asyncio.StreamReader, limit_bytes: int) -> bytes:
+    output = bytearray()
+    while data := await stream.read(_CHUNK_BYTES):
+        output += data
+        if len(output) > limit_bytes:
+            raise EncodeError(f"more than {limit_bytes} bytes of output", permanent=True)
+    return bytes(output)
+
+
+async def _read_progress(
+    stream: asyncio.StreamReader, watch: _Watch, on_progress: ProgressSink
+) -> bytes:
+    parser = ProgressParser()
+    while data := await stream.read(_CHUNK_BYTES):
+        for progress in parser.feed(data):
+            watch.take(progress)
+            on_progress(progress)
+    return b""
+
+
+async def _kill_group(process: asyncio.subprocess.Process) -> None:
+    """Kill the group if its leader still runs, and reap it."""
+    if process.returncode is not None:
+        return  # Reaped: its number may belong to somebody else by now.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(process.wait()), KILL_GRACE_S)
+
+
+def _describe_timeout(watch: _Watch, limits: Limits) -> EncodeError:
+    if time.monotonic() - watch.started_s >= limits.wall_s:
+        return EncodeError(f"not finished after {limits.wall_s:g} s", title_zh="转码超时")
+    return EncodeError(
+        f"no progress for {limits.stall_s:g} s at frame {watch.last.frame}", title_zh="转码停滞"
+    )
+
+
+def _describe_failure(code: int | None, text: str) -> EncodeError:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    last = " | ".join(lines[-3:])[:1000] or "it said nothing"
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+        return EncodeError(f"killed by {name}: {last}")
+    return EncodeError(
+        f"exit code {code}: {last}", permanent=any(sign in text for sign in PERMANENT_SIGNS)
+    )
+
+
+def _build_child_setup(limits: Limits) -> Callable[[], None]:
+    """Build what runs between fork and exec: system calls only, nothing that may fail the start."""
+    parent = os.getpid()
+    ioprio = _SYS_IOPRIO_SET.get(os.uname().machine) if _LIBC is not None else None
+    wanted = (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, limits.cpu_s),
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        *(((resource.RLIMIT_AS, limits.address_bytes),) if _LIBC is not None else ()),
+    )
+    values = [(kind, _lower(kind, value)) for kind, value in wanted]
+
+    def set_up() -> None:
+        if _LIBC is not None:
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # The parent died before the call above.
+                os._exit(127)
+            if ioprio is not None:
+                _LIBC.syscall(ioprio, 1, 0, _IOPRIO_IDLE)
+        os.nice(NICE)
+        for kind, pair in values:
+            resource.setrlimit(kind, pair)
+
+    return set_up
+
+
+def _lower(kind: int, value: int) -> tuple[int, int]:
+    """Soft and hard limit, never above the hard limit we have."""
+    hard = resource.getrlimit(kind)[1]
+    allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    return allowed, allowed

