@@ -1,0 +1,3 @@
+"""Plugins of the whole test run; fixtures are in tests/conftest.py."""
+
+pytest_plugins = ["tests.support.skips"]
