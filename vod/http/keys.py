@@ -10,6 +10,10 @@ from kernel.blobs.port import BlobStore
 from kernel.clock import Clock
 from kernel.config import Settings
 from kernel.http import InternalClient
+from vod.accounts.passwords import Passwords
+from vod.accounts.roles import Viewer
+from vod.classes.changes import ClassChanges
+from vod.classes.status import LiveStatuses
 from vod.db.engine import Database
 
 SETTINGS: Final = web.AppKey("settings", Settings)
@@ -19,3 +23,9 @@ BLOBS: Final = web.AppKey("blobs", BlobStore)
 STREAMER: Final = web.AppKey("streamer", InternalClient)
 SECRET: Final = web.AppKey("secret", bytes)
 """Signs stream keys and media paths (``HALL_SECRET`` or the data folder's ``secret``)."""
+PASSWORDS: Final = web.AppKey("passwords", Passwords)
+STATUSES: Final = web.AppKey("statuses", LiveStatuses)
+CHANGES: Final = web.AppKey("changes", ClassChanges)
+
+VIEWER: Final = web.RequestKey("viewer", Viewer)
+"""Who is asking; set by the session middleware on every ``/api/v1`` request."""

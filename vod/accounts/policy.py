@@ -1,0 +1,65 @@
+"""Who may administer accounts, and how fast anybody may guess passwords. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from vod.accounts.roles import Role, Viewer
+
+WINDOW: Final = timedelta(minutes=15)  # Failures older than this are forgotten.
+ACCOUNT_FAILURES_COUNT: Final = 10  # More than anybody mistypes; 1000 guesses a day at most.
+ADDRESS_FAILURES_COUNT: Final = 100  # A station of thirty people shares one address.
+FIRST_BLOCK: Final = timedelta(seconds=30)
+LONGEST_BLOCK: Final = timedelta(minutes=15)
+MAX_DOUBLINGS: Final = 10  # 30 s doubled ten times is far above the longest block.
+
+
+def may_manage_accounts(viewer: Viewer) -> bool:
+    """Only administrators see, create and change accounts of others."""
+    return viewer.role is Role.ADMIN
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Recent failed sign-ins under one key.
+
+    Attributes:
+        blocked_until: Before this nobody may even try; ``None`` when there is no block.
+    """
+
+    count: int
+    window_started_at: datetime
+    blocked_until: datetime | None = None
+
+
+def find_wait(failures: Failures | None, now: datetime) -> timedelta:
+    """How long until the next attempt is allowed; zero when it is allowed now."""
+    if failures is None or failures.blocked_until is None:
+        return timedelta(0)
+    return max(timedelta(0), failures.blocked_until - now)
+
+
+def count_attempt(failures: Failures | None, now: datetime, *, limit_count: int) -> Failures:
+    """Count an attempt as failed before it is checked, so that parallel ones cannot slip through.
+
+    From the ``limit_count``-th in the window on, each sets a block, twice as long as the one
+    before, up to ``LONGEST_BLOCK``.
+    """
+    if failures is None or now - _last_moment(failures) >= WINDOW:
+        failures = Failures(0, now)
+    count = failures.count + 1
+    if count < limit_count:
+        return Failures(count, failures.window_started_at, None)
+    doublings = min(count - limit_count, MAX_DOUBLINGS)
+    return Failures(
+        count, failures.window_started_at, now + min(FIRST_BLOCK * 2**doublings, LONGEST_BLOCK)
+    )
+
+
+def _last_moment(failures: Failures) -> datetime:
+    """The window runs from its start, or from the end of a block if that is later."""
+    if failures.blocked_until is None:
+        return failures.window_started_at
+    return max(failures.window_started_at, failures.blocked_until)

@@ -1,0 +1,88 @@
+"""What the API says about people."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from vod.accounts.roles import Role
+from vod.http.pagination import Page
+from vod.http.types import AnyPassword, Body, Login, Moment, Name, Password, View, refuse_controls
+
+
+class Account(View):
+    """A person who may sign in."""
+
+    id: str
+    login: str
+    display_name: str
+    role: Role
+    is_disabled: bool
+    created_at: Moment
+
+
+class AccountPage(Page):
+    items: list[Account]
+
+
+class SignIn(Body):
+    """Name and password; the name is not case-sensitive."""
+
+    login: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=64),
+        AfterValidator(refuse_controls),
+    ]
+    password: AnyPassword = Field(repr=False)
+
+
+class SignedIn(View):
+    """A new session: the token for programs, the cookie (set beside it) for browsers."""
+
+    token: str
+    csrf_token: str
+    account: Account
+
+
+class SessionInfo(View):
+    """Who is signed in, and the CSRF token that changes made with the cookie must carry."""
+
+    account: Account | None
+    csrf_token: str
+
+
+class OwnAccountChange(Body):
+    """Change of one's own account; a new password needs the current one."""
+
+    display_name: Name | None = None
+    current_password: AnyPassword | None = Field(default=None, repr=False)
+    new_password: Password | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _password_needs_both(self) -> Self:
+        if self.new_password is not None and self.current_password is None:
+            raise ValueError("a new password needs the current one")
+        return self
+
+
+class NewAccount(Body):
+    """An account to create; without a password one is made and answered once."""
+
+    login: Login
+    display_name: Name
+    role: Role = Role.MEMBER
+    password: Password | None = Field(default=None, repr=False)
+
+
+class CreatedAccount(Account):
+    password: str | None = Field(description="Only when it was generated; shown once")
+
+
+class AccountChange(Body):
+    """What an administrator may change."""
+
+    display_name: Name | None = None
+    role: Role | None = None
+    is_disabled: bool | None = None
+    new_password: Password | None = Field(default=None, repr=False)

@@ -1,0 +1,25 @@
+"""Every public and private route, from the capabilities' own tables."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from vod.accounts.views import ROUTES as ACCOUNT_ROUTES
+from vod.audit.views import ROUTES as AUDIT_ROUTES
+from vod.classes.views import ROUTES as CLASS_ROUTES
+from vod.events.views import INTERNAL_ROUTES as EVENT_ROUTES
+from vod.home.views import ROUTES as HOME_ROUTES
+from vod.lectures.views import ROUTES as LECTURE_ROUTES
+from vod.series.views import ROUTES as SERIES_ROUTES
+
+API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
+    *ACCOUNT_ROUTES,
+    *HOME_ROUTES,
+    *CLASS_ROUTES,
+    *SERIES_ROUTES,
+    *LECTURE_ROUTES,
+    *AUDIT_ROUTES,
+)
+INTERNAL_ROUTES: Final[tuple[web.RouteDef, ...]] = (*EVENT_ROUTES,)

@@ -1,0 +1,82 @@
+"""What the API says about lectures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vod.accounts.roles import Visibility
+from vod.http.pagination import Page
+from vod.http.types import Body, Identifier, LongText, Moment, Title, View
+from vod.lectures.models import LectureState
+from vod.series.schemas import SeriesRef
+
+WorkState = Literal["queued", "running", "done", "failed", "cancelled"]
+MAX_POSITION = 1_000_000
+
+
+class ReplayPlayback(View):
+    """Where to play a lecture; ``audio_url`` is a playlist of the sound only."""
+
+    hls_url: str
+    audio_url: str
+
+
+class Rendition(View):
+    """A rung of the ladder or the audio, made or on its way; ``reason`` says why it is so."""
+
+    name: str
+    kind: Literal["video", "audio"]
+    width: int | None
+    height: int | None
+    codec: str
+    bitrate_bps: int | None
+    state: WorkState
+    reason: str
+
+
+class JobSummary(View):
+    """What is being made of a lecture; ``progress`` from 0 to 1."""
+
+    id: str
+    kind: str
+    state: WorkState
+    progress: float
+    reason: str | None
+
+
+class Lecture(View):
+    """A replay or recorded lesson."""
+
+    id: str
+    title: str
+    description: str
+    state: LectureState
+    visibility: Visibility
+    duration_s: float
+    series: SeriesRef | None
+    live_class_id: str | None
+    position: int | None
+    recorded_at: Moment | None
+    published_at: Moment | None
+    playback: ReplayPlayback | None
+    poster_url: str | None
+    storyboard_url: str | None
+    renditions: list[Rendition]
+    jobs: list[JobSummary]
+    may_manage: bool
+
+
+class LecturePage(Page):
+    items: list[Lecture]
+
+
+class LectureChange(Body):
+    """What an editor may change; ``series_id`` and ``position`` are cleared by null."""
+
+    title: Title | None = None
+    description: LongText | None = None
+    visibility: Visibility | None = None
+    series_id: Identifier | None = None
+    position: Annotated[int, Field(ge=0, le=MAX_POSITION)] | None = None
