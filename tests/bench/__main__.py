@@ -1,6 +1,6 @@
 """`make bench`: run the benches one after the other, print one JSON line per figure.
 
-Each figure names what it compares, its value and its goal. A bench that could not run fails the
+Each figure names what it compares, its value and its goal. A bench that cannot run fails the
 whole run loudly: a missing number is not a good number. ``python -m tests.bench NAME...`` runs some.
 """
 
