@@ -29,6 +29,10 @@ OUR_LOOP_PACKAGES = ["kernel", "streamer", "vod"]
 START_UP_CALLS = {
     # Happens once, before anybody is served.
     "kernel/http.py": {"listen", "_build_site"},
+    # SQLAlchemy makes the path of an SQLite file absolute when the engine is built.
+    "vod/db/engine.py": {"build_engine"},
+    # asyncpg looks for ~/.pgpass when it opens a connection; the pool does that rarely.
+    "asyncpg/connect_utils.py": {"_parse_connect_dsn_and_args", "_read_password_file"},
     "kernel/config.py": {"load_settings", "_absolute"},
 }
 

@@ -25,7 +25,8 @@ async def give_back(
 ) -> bool:
     """Queue ``unit`` again after ``delay_s``, or fail it; tell whether it was still as loaded.
 
-    ``is_silent``: only if its lease is over by now; a heartbeat may just have extended it. The caller holds the job's lock and refreshes the job afterwards.
+    ``is_silent``: only if its lease is over by now, for a heartbeat may just have extended it.
+    The caller holds the job's lock and refreshes the job afterwards.
     """
     event = UnitEvent.GAVE_UP if is_permanent else UnitEvent.POSTPONED
     due_at = now + timedelta(seconds=delay_s)

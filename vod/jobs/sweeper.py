@@ -1,0 +1,133 @@
+"""The sweeper: units whose worker fell silent or whose message got lost are sent again."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.clock import Clock
+from kernel.errors import DependencyError
+from kernel.messages import LEASE_S
+from vod.db.engine import Database
+from vod.jobs import queries
+from vod.jobs.giveback import give_back
+from vod.jobs.models import OutboxMessage, Unit
+from vod.jobs.policy import RESEND_BASE_S, UnitState, compute_resend_s, is_retry_allowed
+
+PERIOD_S: Final = 10.0
+BATCH_COUNT: Final = 100
+
+log = structlog.get_logger(__name__)
+
+
+class Sweeper:
+    """Looks after units every ``PERIOD_S``; several may run at once."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def grant_grace(self) -> int:
+        """Give every running unit a whole lease from now; call it before vod is reachable.
+
+        Leases do not run out while vod was down: nobody could have extended them.
+        """
+        until = self._clock.now() + timedelta(seconds=LEASE_S)
+        async with self._database.write() as session:
+            return await queries.change(
+                session,
+                update(Unit)
+                .where(Unit.state == UnitState.RUNNING, Unit.lease_until < until)
+                .values(lease_until=until),
+            )
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            try:
+                await self.sweep_once()
+            except DependencyError as error:
+                log.warning("sweeper_waits", detail=str(error))
+            await asyncio.sleep(PERIOD_S)
+
+    async def sweep_once(self) -> int:
+        """Take back expired units and re-send lost messages; return how many units moved."""
+        now = self._clock.now()
+        async with self._database.read() as session:
+            expired = await session.scalars(
+                select(Unit.id)
+                .where(Unit.state == UnitState.RUNNING, Unit.lease_until <= now)
+                .order_by(Unit.lease_until)
+                .limit(BATCH_COUNT)
+            )
+            expired_ids = expired.all()
+            lost_ids = await _find_lost(session, now)
+        moved = 0
+        for unit_id in expired_ids:
+            moved += await self._take_back(unit_id, now)
+        for unit_id, queue in lost_ids:
+            moved += await self._send_again(unit_id, queue, now)
+        return moved
+
+    async def _take_back(self, unit_id: str, now: datetime) -> bool:
+        async with self._database.write() as session:
+            job = await queries.lock_job_of_unit(session, unit_id)
+            unit = await queries.load_unit(session, unit_id)
+            if unit.state is not UnitState.RUNNING:
+                return False
+            reason = f"the worker {unit.worker} fell silent in attempt {unit.attempt}"
+            moved = await give_back(
+                session,
+                job,
+                unit,
+                reason=reason,
+                log_tail=unit.log_tail,
+                is_permanent=not is_retry_allowed(unit.attempt),
+                is_silent=True,
+                delay_s=0,
+                now=now,
+            )
+            if moved:
+                await queries.refresh_job(session, job, reason=reason, now=now)
+                log.info("lease_expired", unit_id=unit_id, attempt=unit.attempt)
+            return moved
+
+    async def _send_again(self, unit_id: str, queue: str, now: datetime) -> bool:
+        async with self._database.write() as session:
+            # Two sweepers: whoever moves sent_at first writes the row.
+            statement = (
+                update(Unit)
+                .where(Unit.id == unit_id, Unit.state == UnitState.QUEUED, _has_no_message())
+                .where(func.coalesce(Unit.sent_at, Unit.due_at) < now)
+                .values(sent_at=now)
+            )
+            if await queries.change(session, statement) != 1:
+                return False
+            session.add(queries.build_message(unit_id, queue=queue, due_at=now, now=now))
+            log.info("message_sent_again", unit_id=unit_id)
+            return True
+
+
+def _has_no_message() -> ColumnElement[bool]:
+    return ~exists().where(OutboxMessage.unit_id == Unit.id)
+
+
+async def _find_lost(session: AsyncSession, now: datetime) -> list[tuple[str, str]]:
+    since = func.coalesce(Unit.sent_at, Unit.due_at)
+    rows = await session.execute(
+        select(Unit.id, Unit.queue, Unit.sent_at, Unit.due_at, Unit.sends_count)
+        .where(Unit.state == UnitState.QUEUED, since <= now - timedelta(seconds=RESEND_BASE_S))
+        .where(_has_no_message())
+        .order_by(since)
+        .limit(BATCH_COUNT * 10)
+    )
+    return [
+        (row.id, row.queue)
+        for row in rows
+        if now - (row.sent_at or row.due_at) >= timedelta(seconds=compute_resend_s(row.sends_count))
+    ][:BATCH_COUNT]
