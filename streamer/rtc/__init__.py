@@ -1,0 +1,1 @@
+"""What WHIP ingest and WHEP egress share: ICE binding, codecs, SDP checks, join limits, seams."""

@@ -1,0 +1,56 @@
+"""Pieces of HTTP that WHIP and WHEP share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+
+from kernel.errors import InputError
+
+BODY_DEADLINE_S: Final = 10.0  # An offer is one packet or two; slower is an attack.
+
+# RFC 9725 §4.9: a studio or player may be on another origin and must read these headers.
+CORS_HEADERS: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "OPTIONS, POST, PATCH, DELETE",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
+    "Access-Control-Expose-Headers": "Location, Link, ETag, Accept-Patch, Retry-After",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+def read_token(request: web.Request) -> str | None:
+    """The bearer token, ``None`` when there is none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def read_peer(request: web.Request) -> str:
+    """Address of the client, as the gate passes it on."""
+    return (request.headers.get("X-Real-IP") or request.remote or "unknown")[:128]
+
+
+async def read_sdp(request: web.Request, content_type: str, limit_bytes: int) -> str:
+    """Read a body of one media type.
+
+    Raises:
+        InputError: 415 another type, 413 too large, 400 not UTF-8 or too slow.
+    """
+    if request.content_type != content_type:
+        raise InputError(f"the body must be {content_type}", status=415)
+    if (request.content_length or 0) > limit_bytes:
+        raise InputError(f"the body is larger than {limit_bytes} bytes", status=413)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_DEADLINE_S):
+            async for chunk in request.content.iter_chunked(16 * 1024):
+                body += chunk
+                if len(body) > limit_bytes:
+                    raise InputError(f"the body is larger than {limit_bytes} bytes", status=413)
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise InputError("the body is not UTF-8") from error
+    except TimeoutError as error:
+        raise InputError("the body came too slowly") from error

@@ -1,0 +1,126 @@
+"""WHIP over HTTP (RFC 9725): POST an offer, PATCH candidates, DELETE to end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from kernel.errors import HallError, InputError, NotSignedInError
+from kernel.http import render_error
+from streamer.ports import Publishing
+from streamer.rtc.http import CORS_HEADERS, read_peer, read_sdp, read_token
+from streamer.rtc.sdp import parse_fragment
+from streamer.whip.session import WhipSession
+from streamer.whip.sessions import WhipSessions
+from streamer.whip.settings import MAX_SDP_BYTES, WhipSettings
+
+MAX_CREDENTIAL_CHARS = 256  # As ``PublishRequest.credential``.
+MAX_CLASS_ID_CHARS = 64
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def whip_routes(
+    publishing: Publishing, settings: WhipSettings, *, sessions: WhipSessions | None = None
+) -> list[web.RouteDef]:
+    """Routes under ``/whip``. Whoever owns the process passes ``sessions`` and closes them."""
+    return _Routes(sessions or WhipSessions(publishing, settings)).build()
+
+
+class _Routes:
+    def __init__(self, sessions: WhipSessions) -> None:
+        self._sessions = sessions
+
+    def build(self) -> list[web.RouteDef]:
+        endpoint, session = "/whip/{live_class_id}", "/whip/{live_class_id}/{session_id}"
+        return [
+            web.post(endpoint, _answer_errors(self.post_session)),
+            web.options(endpoint, _answer_errors(self.options_endpoint)),
+            # RFC 9725 §4.2: GET, HEAD and PUT on the endpoint are answered with 405.
+            web.route("*", endpoint, _answer_errors(self.refuse_method)),
+            web.delete(session, _answer_errors(self.delete_session)),
+            web.patch(session, _answer_errors(self.patch_session)),
+            web.options(session, _answer_errors(self.options_session)),
+            web.route("*", session, _answer_errors(self.refuse_method)),
+        ]
+
+    async def post_session(self, request: web.Request) -> web.Response:
+        token = read_token(request)
+        if not token or len(token) > MAX_CREDENTIAL_CHARS:
+            raise NotSignedInError("a WHIP token is needed: Authorization: Bearer ...")
+        live_class_id = request.match_info["live_class_id"]
+        if len(live_class_id) > MAX_CLASS_ID_CHARS:
+            raise InputError("the class id is too long", status=400)
+        sdp = await read_sdp(request, "application/sdp", MAX_SDP_BYTES)
+        session, answer = await self._sessions.open(
+            live_class_id=live_class_id, token=token, peer=read_peer(request), sdp=sdp
+        )
+        response = web.Response(status=201, text=answer, content_type="application/sdp")
+        response.headers["Location"] = f"/whip/{live_class_id}/{session.id}"
+        response.headers["ETag"] = session.etag
+        for server in self._sessions.settings.network.ice_servers:
+            response.headers.add("Link", server.render_link())
+        return response
+
+    async def patch_session(self, request: web.Request) -> web.Response:
+        session = self._find(request)
+        match = request.headers.get("If-Match")
+        text = await read_sdp(request, "application/trickle-ice-sdpfrag", MAX_SDP_BYTES)
+        # RFC 9725 §4.3.1.1: without If-Match the answer is 428, with a wrong entity tag 412.
+        if match is None:
+            raise InputError("PATCH needs If-Match with the ETag of the session", status=428)
+        fragment = parse_fragment(text)
+        if match == "*":
+            raise InputError("ICE restarts are not supported: DELETE and POST again", status=422)
+        if match != session.etag:
+            raise InputError("the ETag is not that of the session", status=412)
+        await session.add_candidates(fragment)
+        return web.Response(status=204, headers={"ETag": session.etag})
+
+    async def delete_session(self, request: web.Request) -> web.Response:
+        await self._sessions.end(self._find(request))
+        return web.Response(status=200)
+
+    async def options_endpoint(self, _request: web.Request) -> web.Response:
+        # RFC 9725 §4.2: Accept-Post tells the media type of offers.
+        headers = {"Accept-Post": "application/sdp", "Allow": "OPTIONS, POST"}
+        for server in self._sessions.settings.network.ice_servers:
+            headers["Link"] = server.render_link()
+        return web.Response(status=204, headers=headers)
+
+    async def options_session(self, _request: web.Request) -> web.Response:
+        headers = {
+            "Accept-Patch": "application/trickle-ice-sdpfrag",
+            "Allow": "OPTIONS, PATCH, DELETE",
+        }
+        return web.Response(status=204, headers=headers)
+
+    async def refuse_method(self, request: web.Request) -> web.Response:
+        allowed = ["DELETE", "OPTIONS", "PATCH"]
+        if "session_id" not in request.match_info:
+            allowed = ["OPTIONS", "POST"]
+        error = InputError(f"{request.method} is not a WHIP method here", status=405)
+        response = render_error(error)
+        response.headers["Allow"] = ", ".join(allowed)
+        return response
+
+    def _find(self, request: web.Request) -> WhipSession:
+        return self._sessions.find(
+            request.match_info["live_class_id"], request.match_info["session_id"]
+        )
+
+
+def _answer_errors(handler: Handler) -> Handler:
+    """Render our errors here, so that a studio on another origin can read them too."""
+
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            response = await handler(request)
+        except HallError as error:
+            response = render_error(error)
+        response.headers.update(CORS_HEADERS)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return handle
