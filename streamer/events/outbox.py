@@ -47,8 +47,11 @@ class Outbox:
         *,
         sender: EventSender,
         disk: BoundedExecutor,
+        token: str = "",
     ) -> None:
+        """``token`` keeps ids apart from those of an outbox that was lost."""
         self._broadcast_id = broadcast_id
+        self._prefix = f"{broadcast_id}-{token}-" if token else f"{broadcast_id}-"
         self._file = file
         self._sender = sender
         self._disk = disk
@@ -70,7 +73,7 @@ class Outbox:
 
     def put(self, build: BuildEvent) -> None:
         """Add the event that ``build`` makes from its id. Never blocks."""
-        event = build(f"{self._broadcast_id}-{self._next_sequence}")
+        event = build(f"{self._prefix}{self._next_sequence}")
         if isinstance(event, SegmentsStored) and any(
             isinstance(item, SegmentsStored) for item in (*self._unwritten, *self._unsent)
         ):

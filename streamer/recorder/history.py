@@ -26,6 +26,7 @@ from streamer.recorder.lines import (
     Line,
     PartLine,
     ReopenedLine,
+    RestoredLine,
     SegmentLine,
     StoredLine,
     parse_line,
@@ -50,6 +51,11 @@ class EpochHistory:
 class History:
     """Everything known of one broadcast.
 
+    Attributes:
+        told_epoch: Epochs up to it were reported by an outbox that is gone.
+        told_version: The same for recording versions.
+        event_token: Distinguishes later event ids from those of that outbox.
+
     Invariants: msn and start of the segments run on without a hole; ``stored`` holds msns of
     closed segments only.
     """
@@ -65,6 +71,10 @@ class History:
     is_ended: bool = False
     ended_at: datetime | None = None
     kept_version: int = 0
+    first_epoch: int = 0
+    told_epoch: int = -1
+    told_version: int = 0
+    event_token: str = ""
 
     @property
     def is_kept(self) -> bool:
@@ -106,7 +116,7 @@ class History:
         somebody has cached already.
         """
         if not self.epochs:
-            return ResumePoint()
+            return ResumePoint(next_epoch=self.first_epoch)
         last = self.epochs[-1].info
         return ResumePoint(
             next_epoch=last.epoch + 2,
@@ -132,6 +142,7 @@ class History:
                     return False
                 self.broadcast_id, self.live_class_id = line.broadcast_id, line.live_class_id
                 self.title, self.credentials = line.title, list(line.credentials)
+                self.first_epoch = line.first_epoch
             case CredentialLine():
                 if line.digest in self.credentials:
                     return False
@@ -171,6 +182,10 @@ class History:
                 if not self.is_ended:
                     return False
                 self.is_ended, self.ended_at = False, None
+            case RestoredLine():
+                self.told_epoch = self.epochs[-1].info.epoch if self.epochs else -1
+                self.told_version = self.kept_version = self.recording_version
+                self.event_token = line.token
         return True
 
     def find_epoch(self, number: int) -> EpochHistory | None:

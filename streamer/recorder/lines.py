@@ -13,6 +13,7 @@ closed      the epoch is over, and why
 ended       ENDLIST; recording version
 kept        every segment of that version and the journal are in the blob store
 reopened    the broadcast goes on
+restored    the spool was gone; this journal came back from the blob store
 ```
 Short field names in ``part``: a two-hour class has 14 400 of them.
 """
@@ -47,6 +48,8 @@ class BroadcastLine(_Line):
     live_class_id: str = Field(max_length=64)
     title: str = Field(default="", max_length=1000)
     credentials: tuple[str, ...] = ()
+    first_epoch: Count = 0
+    """Above 0 when nobody could say whether older media lies in the blob store."""
 
 
 class CredentialLine(_Line):
@@ -174,6 +177,13 @@ class ReopenedLine(_Line):
     t: Literal["reopened"] = "reopened"
 
 
+class RestoredLine(_Line):
+    """``token`` goes into the ids of all later events: the old outbox is lost with the spool."""
+
+    t: Literal["restored"] = "restored"
+    token: str = Field(pattern=r"^[a-z0-9]{1,32}$")
+
+
 Line = (
     BroadcastLine
     | CredentialLine
@@ -187,6 +197,7 @@ Line = (
     | EndedLine
     | KeptLine
     | ReopenedLine
+    | RestoredLine
 )
 _LINES: Final[TypeAdapter[Line]] = TypeAdapter(Annotated[Line, Field(discriminator="t")])
 

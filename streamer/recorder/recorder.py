@@ -28,6 +28,7 @@ from streamer.recorder.lines import (
     KeptLine,
     Line,
     ReopenedLine,
+    RestoredLine,
     StoredLine,
     build_epoch_line,
     build_segment_line,
@@ -185,6 +186,9 @@ class Recorder:
 
     def mark_kept(self, version: int) -> None:
         self._write(KeptLine(version=version))
+
+    def mark_restored(self, token: str) -> None:
+        self._write(RestoredLine(token=token))
 
     async def flush(self) -> None:
         """Everything so far is on the disk. Raises ``TimeoutError`` after 10 s."""

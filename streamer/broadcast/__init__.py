@@ -1,0 +1,1 @@
+"""One broadcast from admission to its end, and the registry of all of them."""
