@@ -87,9 +87,7 @@ async def read_queue(socket: Path, queue: str) -> list[dict[str, object]]:
     return [json.loads(message) for message in raw]
 
 
-async def test_messages_wait_for_the_broker_and_then_arrive(
-    hall: Hall, short_dir: Path
-) -> None:
+async def test_messages_wait_for_the_broker_and_then_arrive(hall: Hall, short_dir: Path) -> None:
     socket = short_dir / "v.sock"
     _, job_id = await hall.start_job()
     unit = await hall.find_unit(job_id, "plan")

@@ -238,7 +238,7 @@ async def test_a_newer_recording_cancels_the_older_job(hall: Hall) -> None:
     with pytest.raises(ConflictError):
         await hall.jobs.heartbeat(running.unit_id, UnitHeartbeat(fence=running.fence, progress=1))
     assert await hall.store(lecture_id, version=1) == second  # A late repetition changes nothing.
-    await hall.publish(lecture_id, second)
+    await hall.publish(second)
     assert (await find_lecture(hall, lecture_id)).state is LectureState.READY
 
 
@@ -246,7 +246,7 @@ async def test_a_reopened_class_plays_its_longer_recording_at_once(hall: Hall) -
     live_class = await hall.add_class()
     lecture_id = await hall.end(live_class)
     job_id = await hall.store(lecture_id)
-    await hall.publish(lecture_id, job_id)
+    await hall.publish(job_id)
     await hall.end(live_class, version=2)
     lecture = await find_lecture(hall, lecture_id)
     assert (lecture.state, lecture.asset_id) == (LectureState.PLAYABLE, None)
@@ -254,14 +254,14 @@ async def test_a_reopened_class_plays_its_longer_recording_at_once(hall: Hall) -
 
 async def test_an_editor_can_have_it_made_again(hall: Hall) -> None:
     lecture_id, first = await hall.start_job()
-    await hall.publish(lecture_id, first)
+    await hall.publish(first)
     before = (await find_lecture(hall, lecture_id)).asset_id
     second = await hall.jobs.transcode_again(lecture_id)
     third = await hall.jobs.transcode_again(lecture_id)
     assert (await hall.find_job(first)).state is JobState.DONE
     assert (await hall.find_job(second)).state is JobState.CANCELLED
     assert (await find_lecture(hall, lecture_id)).asset_id == before  # Until the new one is there.
-    await hall.publish(lecture_id, third)
+    await hall.publish(third)
     lecture = await find_lecture(hall, lecture_id)
     assert lecture.asset_id == (await hall.find_job(third)).asset_id
     assert lecture.asset_id != before

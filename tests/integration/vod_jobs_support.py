@@ -201,7 +201,7 @@ class Hall:
     async def plan(self, job_id: str, report: PlanReport | None = None) -> None:
         await self.finish(job_id, "plan", (report or make_plan()).model_dump(mode="json"))
 
-    async def publish(self, lecture_id: str, job_id: str) -> AssetReport:
+    async def publish(self, job_id: str) -> AssetReport:
         """Carry out the whole standard plan."""
         await self.plan(job_id)
         for key in ("video-0", "video-1", "audio"):

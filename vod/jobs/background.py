@@ -14,7 +14,6 @@ from vod.jobs.broker import CeleryBroker
 from vod.jobs.outbox import OutboxRelay
 from vod.jobs.sweeper import Sweeper
 
-
 RESTART_S: Final = 5.0  # A crash is a defect of ours; do not let it fill the log.
 
 log = structlog.get_logger(__name__)

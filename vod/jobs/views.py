@@ -1,0 +1,137 @@
+"""Jobs over HTTP: the desk's buttons (``/api/v1``), the workers' reports (``/internal``)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+from aiohttp_pydantic.oas.typing import r200, r202
+
+from kernel.errors import NotAllowedError, NotFoundError
+from kernel.http import parse_body
+from kernel.ids import is_id
+from kernel.messages import ClaimUnit, UnitCompleted, UnitFailed, UnitHeartbeat
+from vod.audit.service import record
+from vod.http.keys import CLOCK, DATABASE
+from vod.http.view import ApiView, require_id, respond
+from vod.jobs import schemas
+from vod.jobs.desk import load_instructor_id, load_jobs
+from vod.jobs.service import JobService
+from vod.lectures.policy import may_edit_lectures, may_see_jobs
+
+
+def _service(request: web.Request) -> JobService:
+    return JobService(request.app[DATABASE], request.app[CLOCK])
+
+
+class _DeskView(ApiView):
+    def require_editor(self) -> str:
+        account_id = self.require_account()
+        if not may_edit_lectures(self.viewer):
+            raise NotAllowedError("only editors and administrators start and retry jobs")
+        return account_id
+
+    async def note(self, action: str, object_type: str, object_id: str) -> None:
+        async with self.database.write() as session:
+            record(
+                session,
+                now=self.request.app[CLOCK].now(),
+                actor_id=self.viewer.account_id,
+                action=action,
+                object_type=object_type,
+                object_id=object_id,
+            )
+
+
+class LectureJobsView(_DeskView):
+    async def get(self, lecture_id: str, /) -> r200[schemas.JobList]:
+        """List the jobs of a lecture with their units, newest first.
+
+        Tags: jobs
+        """
+        self.require_account()
+        require_id(lecture_id, "lecture")
+        async with self.database.read() as session:
+            instructor_id = await load_instructor_id(session, lecture_id)
+            if not may_see_jobs(self.viewer, instructor_id):
+                raise NotAllowedError("only editors and whoever taught it see the jobs")
+            return respond(await load_jobs(session, lecture_id))
+
+
+class TranscodeView(_DeskView):
+    async def post(self, lecture_id: str, /) -> r202[schemas.Accepted]:
+        """Make the renditions of a lecture once more; the published ones stay until then.
+
+        Tags: jobs
+        Status Codes:
+            202: A new job was started.
+            409: The recording is not stored yet, or no longer there.
+        """
+        self.require_editor()
+        require_id(lecture_id, "lecture")
+        job_id = await _service(self.request).transcode_again(lecture_id)
+        await self.note("lecture.transcoded", "lecture", lecture_id)
+        return respond(schemas.Accepted(id=job_id), status=202)
+
+
+class UnitRetryView(_DeskView):
+    async def post(self, unit_id: str, /) -> r202[schemas.Accepted]:
+        """Try a failed unit again.
+
+        Tags: jobs
+        Status Codes:
+            202: It is queued.
+            409: It has not failed, or its job was replaced.
+        """
+        self.require_editor()
+        require_id(unit_id, "unit")
+        await _service(self.request).retry(unit_id)
+        await self.note("unit.retried", "unit", unit_id)
+        return respond(schemas.Accepted(id=unit_id), status=202)
+
+
+def _read_unit_id(request: web.Request) -> str:
+    unit_id = request.match_info["unit_id"]
+    if not is_id(unit_id):
+        raise NotFoundError("no such unit")
+    return unit_id
+
+
+async def post_claim(request: web.Request) -> web.Response:
+    """``ClaimUnit`` -> 200 ``ClaimedUnit``; 409 drop the message."""
+    unit_id, wanted = _read_unit_id(request), await parse_body(request, ClaimUnit)
+    return respond(await _service(request).claim(unit_id, worker=wanted.worker))
+
+
+async def post_heartbeat(request: web.Request) -> web.Response:
+    """``UnitHeartbeat`` -> 204; 409 stop at once."""
+    unit_id, beat = _read_unit_id(request), await parse_body(request, UnitHeartbeat)
+    await _service(request).heartbeat(unit_id, beat)
+    return web.Response(status=204)
+
+
+async def post_complete(request: web.Request) -> web.Response:
+    """``UnitCompleted`` -> 204; 409 the result is not wanted."""
+    unit_id, report = _read_unit_id(request), await parse_body(request, UnitCompleted)
+    await _service(request).complete(unit_id, report)
+    return web.Response(status=204)
+
+
+async def post_fail(request: web.Request) -> web.Response:
+    """``UnitFailed`` -> 204; 409 somebody else has it."""
+    unit_id, report = _read_unit_id(request), await parse_body(request, UnitFailed)
+    await _service(request).fail(unit_id, report)
+    return web.Response(status=204)
+
+
+ROUTES: Final = (
+    web.view("/api/v1/lectures/{lecture_id}/jobs", LectureJobsView),
+    web.view("/api/v1/lectures/{lecture_id}/transcode", TranscodeView),
+    web.view("/api/v1/units/{unit_id}/retry", UnitRetryView),
+)
+INTERNAL_ROUTES: Final = (
+    web.post("/internal/units/{unit_id}/claim", post_claim),
+    web.post("/internal/units/{unit_id}/heartbeat", post_heartbeat),
+    web.post("/internal/units/{unit_id}/complete", post_complete),
+    web.post("/internal/units/{unit_id}/fail", post_fail),
+)
