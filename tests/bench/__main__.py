@@ -1,7 +1,7 @@
 """`make bench`: run the benches one after the other, print one JSON line per figure.
 
 Each figure names what it compares, its value and its goal. A bench that cannot run fails the
-whole run loudly: a missing number is not a good number. ``python -m tests.bench NAME...`` runs some.
+whole run loudly: a missing number is not a good number. Names after the command run some.
 """
 
 from __future__ import annotations
