@@ -78,6 +78,16 @@ async def open_database(url: str) -> AsyncIterator[Database]:
             await writer.dispose()
 
 
+def migrate(url: str) -> None:
+    """Bring the database at ``url`` to the newest schema; several at once take turns.
+
+    Runs on: any thread without a running loop (it blocks).
+    """
+    from vod.db.migrate import run_migrations_blocking  # Alembic is for those who migrate only.
+
+    run_migrations_blocking(url)
+
+
 def build_engine(url: str, *, is_writer: bool = False) -> AsyncEngine:
     """Build an engine with our connection settings; ``is_writer`` matters on SQLite only."""
     if make_url(url).get_backend_name() != "sqlite":

@@ -24,13 +24,13 @@ def build_config(connection: Connection | None = None) -> Config:
     return config
 
 
-async def migrate(url: str, *, revision: str = "head") -> None:
-    """Bring the database at ``url`` to ``revision``; nothing happens when it is there."""
-    await asyncio.to_thread(migrate_blocking, url, revision=revision)
+def run_migrations_blocking(
+    url: str, *, revision: str = "head", is_downgrade: bool = False
+) -> None:
+    """Run the migration scripts up or down to ``revision``, in a loop of its own.
 
-
-def migrate_blocking(url: str, *, revision: str = "head", is_downgrade: bool = False) -> None:
-    """Run the migration scripts in a loop of its own. Call it from a thread."""
+    Runs on: any thread without a running loop.
+    """
 
     def run(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":

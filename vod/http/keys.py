@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from aiohttp import web
+from redis.asyncio import Redis
 
 from kernel.blobs.port import BlobStore
 from kernel.clock import Clock
@@ -23,6 +24,8 @@ BLOBS: Final = web.AppKey("blobs", BlobStore)
 STREAMER: Final = web.AppKey("streamer", InternalClient)
 SECRET: Final = web.AppKey("secret", bytes)
 """Signs stream keys and media paths (``HALL_SECRET`` or the data folder's ``secret``)."""
+BROKER: Final = web.AppKey("broker", Redis)
+"""For health only; messages go through the outbox."""
 PASSWORDS: Final = web.AppKey("passwords", Passwords)
 STATUSES: Final = web.AppKey("statuses", LiveStatuses)
 CHANGES: Final = web.AppKey("changes", ClassChanges)

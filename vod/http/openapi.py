@@ -113,11 +113,22 @@ def _complete(operation: dict[str, Any], *, method: str, path: str) -> None:
     if "requestBody" in operation:
         operation["requestBody"]["required"] = True
     for parameter in operation.get("parameters", []):
-        parameter["schema"].pop("title", None)
+        parameter["schema"] = _drop_null(parameter["schema"])
     if not operation.get("parameters"):
         operation.pop("parameters", None)
     _add_security(operation, method=method, path=path)
     _add_problems(operation, method=method, path=path)
+
+
+def _drop_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter is there or it is not: there is no way to send null."""
+    kept = {key: value for key, value in schema.items() if key != "title"}
+    options = [option for option in kept.pop("anyOf", []) if option != {"type": "null"}]
+    if len(options) == 1:
+        kept.update(options[0])
+    elif options:
+        kept["anyOf"] = options
+    return kept
 
 
 def _build_operation_id(method: str, path: str) -> str:

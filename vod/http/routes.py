@@ -23,3 +23,5 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *AUDIT_ROUTES,
 )
 INTERNAL_ROUTES: Final[tuple[web.RouteDef, ...]] = (*EVENT_ROUTES,)
+
+MEDIA_ROUTES: Final[tuple[web.RouteDef, ...]] = ()

@@ -1,0 +1,72 @@
+"""What vod does by itself: carry wishes to end classes, end forgotten ones, tidy up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from kernel.errors import DependencyError
+from vod.accounts import sessions, throttle
+from vod.classes.endings import carry_wishes, end_idle_classes
+from vod.events import service as events
+from vod.http.keys import CLOCK, DATABASE, SETTINGS, STREAMER
+from vod.jobs.background import keep_running
+from vod.settings import read_idle_end
+
+WISHES_S: Final = 2.0  # Streamer is back: the class should end within seconds.
+IDLE_S: Final = 30.0
+HOUSEKEEPING_S: Final = 3600.0
+INBOX_KEPT: Final = timedelta(days=60)  # Nobody repeats an event for longer.
+
+log = structlog.get_logger(__name__)
+
+
+async def run_housekeeping(app: web.Application) -> AsyncIterator[None]:
+    """``cleanup_ctx``: run the three tasks; each is started again if it crashes."""
+    works = {
+        "end-wishes": (WISHES_S, partial(_carry_wishes, app)),
+        "idle-classes": (IDLE_S, partial(_end_idle, app)),
+        "housekeeping": (HOUSEKEEPING_S, partial(tidy_up, app)),
+    }
+    tasks = [
+        asyncio.create_task(keep_running(name, partial(_repeat, name, period_s, work)), name=name)
+        for name, (period_s, work) in works.items()
+    ]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _repeat(name: str, period_s: float, work: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        try:
+            await work()
+        except DependencyError as error:
+            log.warning("background_task_postponed", task=name, reason=str(error))
+        await asyncio.sleep(period_s)
+
+
+async def _carry_wishes(app: web.Application) -> None:
+    await carry_wishes(app[DATABASE], app[STREAMER], now=app[CLOCK].now())
+
+
+async def _end_idle(app: web.Application) -> None:
+    await end_idle_classes(
+        app[DATABASE], now=app[CLOCK].now(), idle_end=read_idle_end(app[SETTINGS])
+    )
+
+
+async def tidy_up(app: web.Application) -> None:
+    """Forget expired sessions, old counters of failures and old inbox rows."""
+    now = app[CLOCK].now()
+    async with app[DATABASE].write() as session:
+        await sessions.forget_expired(session, now)
+        await throttle.forget_old(session, now)
+        await events.forget_old(session, before=now - INBOX_KEPT)
