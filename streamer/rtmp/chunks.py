@@ -77,7 +77,7 @@ class ChunkParser:
         ``data`` may be reused as soon as the iterator is exhausted: payloads are copies.
 
         Raises:
-            BitstreamError: The bytes are no chunk stream, or pass a limit; the parser is then spent.
+            BitstreamError: No chunk stream, or a limit is passed; the parser is then spent.
 
         Cost: one copy per payload byte.
         """

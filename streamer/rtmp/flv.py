@@ -68,7 +68,7 @@ class FlvDemuxer:
             UnsupportedCodecError: Not H.264.
             BitstreamError: Malformed; the next tag can be read all the same.
         """
-        clock_ms = self._clock.unwrap(time_ms)
+        clock_ms = self._unwrap(time_ms)
         reader = ByteReader(body, what="video tag")
         if not reader.remaining:
             return []
@@ -86,7 +86,7 @@ class FlvDemuxer:
 
     def read_audio(self, body: bytes | bytearray, time_ms: int) -> list[MediaItem]:
         """Read the body of an audio message; see :meth:`read_video`."""
-        clock_ms = self._clock.unwrap(time_ms)
+        clock_ms = self._unwrap(time_ms)
         reader = ByteReader(body, what="audio tag")
         if not reader.remaining:
             return []
@@ -97,6 +97,14 @@ class FlvDemuxer:
         if codec != AAC_ID:
             raise refuse_audio(AUDIO_NAMES.get(codec, f"audio codec {codec}"))
         return self._read_aac(reader, reader.uint(1), clock_ms)
+
+    def _unwrap(self, time_ms: int) -> int:
+        """Continue the clock across a wrap at 2^32 ms, or at 2^31 as FFmpeg has it.
+
+        FLV time stamps are signed, so FFmpeg masks them to 31 bits. Distances modulo 2^31 fit
+        both; doubled values make them distances modulo 2^32.
+        """
+        return self._clock.unwrap(time_ms << 1 & 0xFFFFFFFF) >> 1
 
     # -- Enhanced RTMP -------------------------------------------------------------------------
 

@@ -216,9 +216,12 @@ class RtmpConnection(asyncio.BufferedProtocol):
         if not linger:
             transport.abort()
             return
-        transport.resume_reading()
-        if transport.can_write_eof():
+        try:
+            transport.resume_reading()
             transport.write_eof()
+        except OSError:
+            transport.abort()  # The peer has reset the connection: nobody is left to read.
+            return
         self._timer = self._loop.call_later(self._limits.close_s, transport.abort)
 
     def _log_end(self, end: SessionEnd) -> None:
