@@ -131,7 +131,6 @@ async def prepare_database(settings: Settings) -> str | None:
         The administrator's password if it was made just now.
     """
     from vod.accounts.service import ensure_admin
-
     from vod.db.engine import migrate, open_database
 
     await asyncio.to_thread(migrate, settings.database)

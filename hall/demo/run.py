@@ -12,12 +12,12 @@ import aiohttp
 import click
 import structlog
 
+from hall.api import HallApi
 from hall.banner import print_banner
 from hall.demo.lecture import publish_lecture
 from hall.folders import ensure_admin_password
 from hall.up import Running, local_origin, run_everything
 from kernel.config import Settings
-from kernel.errors import DependencyError
 
 FIRST_CLASS_S: Final = 45  # Long enough to be watched live, short enough to see the replay soon.
 SERIES_TITLE: Final = "党史学习教育"
@@ -33,30 +33,6 @@ UPCOMING: Final = (
 )
 
 log = structlog.get_logger(__name__)
-
-
-class DemoApi:
-    """The public API as the administrator uses it, over the gate like everybody."""
-
-    def __init__(self, session: aiohttp.ClientSession, origin: str) -> None:
-        self._session, self._base = session, origin + "/api/v1"
-        self._headers: dict[str, str] = {}
-
-    async def sign_in(self, password: str) -> None:
-        """Sign in as ``admin``."""
-        answer = await self.call("POST", "/session", {"login": "admin", "password": password})
-        self._headers = {"Authorization": f"Bearer {answer['token']}"}
-
-    async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Send one request; a refusal raises ``DependencyError`` with the server's sentence."""
-        async with self._session.request(
-            method, self._base + path, json=body, headers=self._headers, ssl=False
-        ) as response:
-            answer = await response.json() if response.content_length != 0 else None
-            if response.status >= 400:  # noqa: PLR2004 - the first HTTP status that is an error
-                detail = f"{answer.get('title')}: {answer.get('detail')}" if answer else ""
-                raise DependencyError(f"{method} {path}: {response.status} {detail}")
-            return answer
 
 
 async def run_demo(settings: Settings) -> None:
@@ -85,8 +61,8 @@ async def _teach(settings: Settings) -> None:
     """Fill the centre, teach a short class to its end, then a second one until we are stopped."""
     password, _ = ensure_admin_password(settings)
     async with aiohttp.ClientSession() as session:
-        api = DemoApi(session, local_origin(settings))
-        await api.sign_in(password.get_secret_value())
+        api = HallApi(session, local_origin(settings))
+        await api.sign_in("admin", password.get_secret_value())
         series_id = await _fill(api, settings)
         first = await _start_class(api, "第一讲 星星之火", series_id)
         click.echo(
@@ -100,7 +76,7 @@ async def _teach(settings: Settings) -> None:
         await _publish(settings, second, duration_s=None)
 
 
-async def _fill(api: DemoApi, settings: Settings) -> str:
+async def _fill(api: HallApi, settings: Settings) -> str:
     """Create accounts, the series and the timetable once; later starts find them."""
     found = await api.call("GET", f"/series?q={SERIES_TITLE}")
     for series in found["items"]:
@@ -136,7 +112,7 @@ def _keep_accounts(path: Path, lines: list[str]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-async def _start_class(api: DemoApi, title: str, series_id: str) -> dict[str, Any]:
+async def _start_class(api: HallApi, title: str, series_id: str) -> dict[str, Any]:
     body = {
         "title": title,
         "visibility": "public",

@@ -1,0 +1,41 @@
+"""The public API as a program uses it, over the gate like everybody."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+
+from kernel.errors import DependencyError
+
+
+class HallApi:
+    """JSON calls below ``/api/v1``."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, origin: str, *, token: str | None = None
+    ) -> None:
+        self._session, self._base = session, origin + "/api/v1"
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    async def sign_in(self, login: str, password: str) -> None:
+        """Act as that person from now on."""
+        answer = await self.call("POST", "/session", {"login": login, "password": password})
+        self._headers = {"Authorization": f"Bearer {answer['token']}"}
+
+    async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Send one request; return the decoded answer.
+
+        Raises:
+            DependencyError: A refusal, with the server's own sentence.
+        """
+        # The certificate is made out for the public name, and this stays on the machine.
+        async with self._session.request(
+            method, self._base + path, json=body, headers=self._headers, ssl=False
+        ) as response:
+            answer = await response.json(content_type=None) if response.content_length else None
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                detail = f"{answer.get('title')}: {answer.get('detail')}" if answer else ""
+                raise DependencyError(f"{method} {path}: {response.status} {detail}")
+            return answer
