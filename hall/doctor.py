@@ -122,10 +122,10 @@ def _examine_exposure(settings: Settings) -> Finding:
 
 
 async def _examine_ffmpeg(settings: Settings) -> Finding:
-    from transcode.settings import find_ffmpeg
+    from transcode.settings import find_programs
 
     try:
-        path = find_ffmpeg(settings)
+        path = find_programs(settings).ffmpeg
         process = await asyncio.create_subprocess_exec(
             str(path), "-hide_banner", "-encoders",
             stdin=asyncio.subprocess.DEVNULL,

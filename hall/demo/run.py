@@ -123,8 +123,8 @@ async def _start_class(api: HallApi, title: str, series_id: str) -> dict[str, An
 
 
 async def _publish(settings: Settings, made: dict[str, Any], *, duration_s: float | None) -> None:
-    from transcode.settings import find_ffmpeg
+    from transcode.settings import find_programs
 
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.bind, settings.bind)  # noqa: S104 - compared, not bound
     url = f"rtmp://{host}:{settings.rtmp_port}/live/{made['publish']['stream_key']}"
-    await publish_lecture(url, ffmpeg=find_ffmpeg(settings), duration_s=duration_s)
+    await publish_lecture(url, ffmpeg=find_programs(settings).ffmpeg, duration_s=duration_s)
