@@ -121,13 +121,11 @@ async def _iter_segments(
     store: BlobStore, source: Source, rendition: Rendition, segments: Sequence[SourceSegment]
 ) -> AsyncIterator[bytes]:
     for offset in range(0, len(segments), READ_AHEAD):
-        async with asyncio.TaskGroup() as group:
-            batch = [
-                group.create_task(fetch_segment(store, source, rendition, segment))
-                for segment in segments[offset : offset + READ_AHEAD]
-            ]
-        for task in batch:
-            yield task.result()
+        batch = segments[offset : offset + READ_AHEAD]
+        for data in await asyncio.gather(
+            *(fetch_segment(store, source, rendition, segment) for segment in batch)
+        ):
+            yield data
 
 
 async def _append(target: BinaryIO, segments: AsyncIterator[bytes]) -> None:

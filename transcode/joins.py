@@ -1,0 +1,186 @@
+"""Join fragmented files into one CMAF file per rendition and list its segments.
+
+Media data is copied byte for byte; only decode times and sequence numbers are rewritten.
+Functions named ``*_blocking`` read and write local files: call them in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from kernel.errors import EncodeError
+from kernel.fmp4.reader import Fragment, FragmentIndex, TrackInfo, index_file, rewrite_moof
+from kernel.timing import TICKS_PER_S, rescale
+from transcode.specs import KEYFRAME_GRID_TICKS
+
+_COPY_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One file to join.
+
+    Attributes:
+        start_ticks: Lecture time of its first sample.
+        samples_count: What it must hold; ``None`` when only its length matters.
+    """
+
+    path: Path
+    start_ticks: int
+    samples_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedSegment:
+    """One HLS segment: whole fragments, one byte range."""
+
+    offset_bytes: int
+    size_bytes: int
+    start_ticks: int
+    duration_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedFile:
+    """A finished rendition.
+
+    Attributes:
+        init_bytes: Size of ``ftyp`` + ``moov`` at its start.
+        duration_ticks: Of all samples, from lecture time 0.
+    """
+
+    path: Path
+    init_bytes: int
+    size_bytes: int
+    codec: str
+    samples_count: int
+    duration_ticks: int
+    segments: tuple[JoinedSegment, ...]
+
+
+def join_blocking(pieces: Sequence[Piece], output: Path) -> JoinedFile:
+    """Join ``pieces`` into ``output``.
+
+    Raises:
+        EncodeError: An init differs, samples are missing, time has a hole, a fragment does not
+            begin with a keyframe, or a segment does not begin on the 4 s grid.
+        BoxError: A piece is no fragmented MP4.
+    """
+    writer = _Joiner()
+    with output.open("wb") as target:
+        for piece in pieces:
+            writer.add(piece, target)
+        size_bytes = target.tell()
+    return writer.finish(output, size_bytes)
+
+
+class _Joiner:
+    def __init__(self) -> None:
+        self._init = b""
+        self._track: TrackInfo | None = None
+        self._clock = 0  # In ticks of the track: where the next fragment must start.
+        self._sequence = 0
+        self._samples_count = 0
+        self._segments: list[JoinedSegment] = []
+
+    def add(self, piece: Piece, target: BinaryIO) -> None:
+        size = piece.path.stat().st_size
+        with piece.path.open("rb") as stream:
+            index = index_file(stream, size)
+            track = self._take_init(piece, index, target)
+            samples = 0
+            for number, fragment in enumerate(index.fragments):
+                samples += self._add_fragment(
+                    piece, stream, fragment, track, target, is_first=number == 0
+                )
+        if piece.samples_count is not None and samples != piece.samples_count:
+            raise EncodeError(f"{piece.path.name} has {samples} frames, not {piece.samples_count}")
+        self._samples_count += samples
+
+    def _take_init(self, piece: Piece, index: FragmentIndex, target: BinaryIO) -> TrackInfo:
+        if len(index.init.tracks) != 1:
+            raise EncodeError(f"{piece.path.name} has {len(index.init.tracks)} tracks, not 1")
+        if self._track is None:
+            self._init, self._track = index.init_bytes, index.init.tracks[0]
+            target.write(self._init)
+        elif index.init_bytes != self._init:
+            raise EncodeError(f"{piece.path.name} has another init segment than the first range")
+        return self._track
+
+    def _add_fragment(
+        self,
+        piece: Piece,
+        stream: BinaryIO,
+        fragment: Fragment,
+        track: TrackInfo,
+        target: BinaryIO,
+        *,
+        is_first: bool,
+    ) -> int:
+        run = fragment.find(track.track_id)
+        if run is None or len(fragment.runs) != 1:
+            raise EncodeError(f"a fragment of {piece.path.name} does not hold just its track")
+        start = rescale(self._clock, from_hz=track.timescale_hz, to_hz=TICKS_PER_S)
+        if is_first and abs(start - piece.start_ticks) > 1:
+            raise EncodeError(f"{piece.path.name} starts at {piece.start_ticks}, not at {start}")
+        if not run.is_sync_first or run.first_pts_ticks != run.tfdt_ticks:
+            raise EncodeError(f"a fragment of {piece.path.name} does not begin with a keyframe")
+        self._sequence += 1
+        offset = target.tell()
+        stream.seek(fragment.offset)
+        target.write(
+            rewrite_moof(
+                stream.read(fragment.moof_bytes),
+                sequence_number=self._sequence,
+                shift_ticks=self._clock - run.tfdt_ticks,
+            )
+        )
+        _copy_blocking(stream, target, fragment.size_bytes - fragment.moof_bytes)
+        self._clock += run.duration_ticks
+        end = rescale(self._clock, from_hz=track.timescale_hz, to_hz=TICKS_PER_S)
+        self._list(offset, target.tell() - offset, start, end - start)
+        return run.samples_count
+
+    def _list(self, offset: int, size: int, start: int, duration: int) -> None:
+        """Open a segment, or extend the last one when an epoch began inside its 4 s."""
+        last = self._segments[-1] if self._segments else None
+        if last is not None and _slot(last.start_ticks) == _slot(start):
+            self._segments[-1] = JoinedSegment(
+                last.offset_bytes,
+                last.size_bytes + size,
+                last.start_ticks,
+                last.duration_ticks + duration,
+            )
+        else:
+            self._segments.append(JoinedSegment(offset, size, start, duration))
+
+    def finish(self, output: Path, size_bytes: int) -> JoinedFile:
+        if self._track is None or not self._segments:
+            raise EncodeError(f"{output.name} is empty")
+        duration = rescale(self._clock, from_hz=self._track.timescale_hz, to_hz=TICKS_PER_S)
+        return JoinedFile(
+            path=output,
+            init_bytes=len(self._init),
+            size_bytes=size_bytes,
+            codec=self._track.codec,
+            samples_count=self._samples_count,
+            duration_ticks=duration,
+            segments=tuple(self._segments),
+        )
+
+
+def _slot(ticks: int) -> int:
+    """Number of the 4 s slot a fragment belongs to."""
+    return ticks // KEYFRAME_GRID_TICKS
+
+
+def _copy_blocking(source: BinaryIO, target: BinaryIO, count: int) -> None:
+    while count > 0:
+        data = source.read(min(count, _COPY_BYTES))
+        if not data:
+            raise EncodeError("a file became shorter while it was read")
+        target.write(data)
+        count -= len(data)

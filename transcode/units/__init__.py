@@ -1,0 +1,24 @@
+"""The kinds of units, one module each; ``RUNNERS`` says which function runs which kind."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from kernel.messages import UnitKind
+from transcode.context import Outcome, UnitContext
+from transcode.units.encode_audio import encode_audio
+from transcode.units.encode_video import encode_video
+from transcode.units.make_images import make_images
+from transcode.units.plan_recording import plan_recording
+from transcode.units.publish_asset import publish_asset
+
+Runner = Callable[[UnitContext], Awaitable[Outcome]]
+
+RUNNERS: Final[dict[UnitKind, Runner]] = {
+    "plan_recording": plan_recording,
+    "encode_video": encode_video,
+    "encode_audio": encode_audio,
+    "make_images": make_images,
+    "publish_asset": publish_asset,
+}
