@@ -235,6 +235,11 @@ class BroadcastRegistry:
         return None if running is None else running.broadcast
 
     @property
+    def is_accepting(self) -> bool:
+        """The broadcasts of the last run are back and publishers are welcome."""
+        return not self._is_closing
+
+    @property
     def broadcasts(self) -> list[Broadcast]:
         return [running.broadcast for running in self._running.values()]
 

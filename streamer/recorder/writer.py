@@ -120,6 +120,11 @@ class SpoolWriter:
         async with asyncio.timeout(10.0):
             await done.wait()
 
+    @property
+    def queued_bytes(self) -> int:
+        """Media that waits for the disk."""
+        return self._queued_bytes
+
     def mark_dirty(self, files: Syncable) -> None:
         """Have ``files`` made durable at the next commit. Runs on: the writer's thread."""
         self._dirty[id(files)] = files

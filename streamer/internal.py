@@ -1,0 +1,149 @@
+"""The private listener: what vod asks of streamer (docs/contracts.md), and metrics."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from pydantic import TypeAdapter, ValidationError
+
+from kernel.config import Settings
+from kernel.errors import InputError, NotFoundError
+from kernel.http import (
+    MAX_INTERNAL_BODY_BYTES,
+    build_problem,
+    parse_body,
+    problem_middleware,
+    require_secret,
+)
+from kernel.messages import EndBroadcast
+from kernel.metrics import REGISTRY, get_metrics, watch_loop_lag
+from streamer.broadcast.registry import BroadcastRegistry
+from streamer.broadcast.state import BroadcastState
+from streamer.live import Viewers
+from streamer.recorder.writer import SpoolWriter
+
+MAX_IDS: Final = 1000  # vod asks for the classes of one page.
+
+BROADCASTS: Final = web.AppKey("broadcasts", BroadcastRegistry)
+_IDS: Final = TypeAdapter(list[str])
+
+
+async def get_broadcast(request: web.Request) -> web.Response:
+    """``GET /internal/broadcasts/{b}`` -> ``BroadcastStatus``."""
+    status = await request.app[BROADCASTS].get_status(request.match_info["broadcast_id"])
+    return web.Response(text=status.model_dump_json(), content_type="application/json")
+
+
+async def post_broadcasts(request: web.Request) -> web.Response:
+    """``POST /internal/broadcasts``: the states of those we know, by id."""
+    try:
+        ids = _IDS.validate_json(await request.read())
+    except ValidationError as error:
+        raise InputError("give a JSON list of broadcast ids", status=422) from error
+    if len(ids) > MAX_IDS:
+        raise InputError(f"{len(ids)} ids, at most {MAX_IDS}", status=422)
+    known: dict[str, object] = {}
+    for broadcast_id in ids:
+        try:
+            status = await request.app[BROADCASTS].get_status(broadcast_id)
+        except NotFoundError:
+            continue
+        known[broadcast_id] = status.model_dump(mode="json")
+    return web.Response(text=json.dumps(known), content_type="application/json")
+
+
+async def post_end(request: web.Request) -> web.Response:
+    """``POST /internal/broadcasts/{b}/end``: idempotent."""
+    body = await parse_body(request, EndBroadcast)
+    await request.app[BROADCASTS].end(request.match_info["broadcast_id"], body.reason)
+    return web.Response(status=HTTPStatus.ACCEPTED)
+
+
+async def post_reopen(request: web.Request) -> web.Response:
+    """``POST /internal/broadcasts/{b}/reopen``."""
+    await request.app[BROADCASTS].reopen(request.match_info["broadcast_id"])
+    return web.Response(status=HTTPStatus.ACCEPTED)
+
+
+async def post_forget_live(request: web.Request) -> web.Response:
+    """``POST /internal/broadcasts/{b}/forget-live``."""
+    await request.app[BROADCASTS].forget_live(request.match_info["broadcast_id"])
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+async def get_ready(request: web.Request) -> web.Response:
+    """Ready as soon as the broadcasts of the last run are back and we take publishers."""
+    if not request.app[BROADCASTS].is_accepting:
+        return build_problem(
+            kind="not-ready", status=503, title="直播服务正在停止", detail="streamer is stopping"
+        )
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+class StreamerCollector(Collector):
+    """Numbers that are read when Prometheus asks."""
+
+    def __init__(self, registry: BroadcastRegistry, viewers: Viewers, writer: SpoolWriter) -> None:
+        self._registry = registry
+        self._viewers = viewers
+        self._writer = writer
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        broadcasts = self._registry.broadcasts
+        states = GaugeMetricFamily("hall_broadcasts", "Broadcasts at hand", labels=["state"])
+        for state in BroadcastState:
+            states.add_metric([state.value], sum(item.state is state for item in broadcasts))
+        hls_count = sum(self._viewers.count(item.broadcast_id) for item in broadcasts)
+        whep_count = sum(item.fanout.subscriptions_count for item in broadcasts)
+        watching = GaugeMetricFamily("hall_live_viewers", "Viewers now", labels=["protocol"])
+        watching.add_metric(["hls"], hls_count)
+        watching.add_metric(["whep"], whep_count)
+        return [
+            states,
+            watching,
+            GaugeMetricFamily(
+                "hall_spool_queue_bytes", "Media waiting for the disk", self._writer.queued_bytes
+            ),
+            GaugeMetricFamily(
+                "hall_spool_refused", "Writes refused: queue full", self._writer.refused_count
+            ),
+            GaugeMetricFamily(
+                "hall_spool_free_bytes", "Room on the spool's disk", self._writer.free_bytes
+            ),
+            GaugeMetricFamily(
+                "hall_recording_paused", "1 while the disk is full", int(self._writer.is_full)
+            ),
+        ]
+
+
+def build_internal_app(
+    settings: Settings, registry: BroadcastRegistry, viewers: Viewers, writer: SpoolWriter
+) -> web.Application:
+    """Put the private application together."""
+    app = web.Application(
+        middlewares=[problem_middleware, require_secret(settings)],  # type: ignore[list-item]  # aiohttp's protocol names its arguments
+        client_max_size=MAX_INTERNAL_BODY_BYTES,
+    )
+    app[BROADCASTS] = registry
+    metrics = CollectorRegistry()
+    metrics.register(StreamerCollector(registry, viewers, writer))
+    app[REGISTRY] = metrics
+    app.cleanup_ctx.append(watch_loop_lag)
+    app.add_routes(
+        [
+            web.get("/internal/broadcasts/{broadcast_id}", get_broadcast),
+            web.post("/internal/broadcasts", post_broadcasts),
+            web.post("/internal/broadcasts/{broadcast_id}/end", post_end),
+            web.post("/internal/broadcasts/{broadcast_id}/reopen", post_reopen),
+            web.post("/internal/broadcasts/{broadcast_id}/forget-live", post_forget_live),
+            web.get("/internal/ready", get_ready),
+            web.get("/metrics", get_metrics),
+        ]
+    )
+    return app
