@@ -29,6 +29,8 @@ OUR_LOOP_PACKAGES = ["kernel", "streamer", "vod"]
 START_UP_CALLS = {
     # Happens once, before anybody is served.
     "kernel/http.py": {"listen", "_build_site"},
+    # Alembic reads its scripts in a loop that serves nobody.
+    "vod/db/migrate.py": {"run"},
     # SQLAlchemy makes the path of an SQLite file absolute when the engine is built.
     "vod/db/engine.py": {"build_engine"},
     # asyncpg looks for ~/.pgpass when it opens a connection; the pool does that rarely.
