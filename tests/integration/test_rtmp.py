@@ -250,7 +250,7 @@ async def test_files_of_other_people(
 ):
     path = Path(LIVE_LIKE) / name
     if not LIVE_LIKE or not path.is_file():
-        pytest.skip("HALL_TEST_MEDIA does not name a folder with the sample media")
+        pytest.skip("shared media is not here: HALL_TEST_MEDIA names its folder")
     maps = ("-map", "0:v:0?", "-map", "0:a:0?", "-t", "6")
     code, err = await _push("shipped", path, server.port, more=maps)
     assert code == 0, err
