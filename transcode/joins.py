@@ -135,7 +135,7 @@ class _Joiner:
             rewrite_moof(
                 stream.read(fragment.moof_bytes),
                 sequence_number=self._sequence,
-                shift_ticks=self._clock - run.tfdt_ticks,
+                shifts={track.track_id: self._clock - run.tfdt_ticks},
             )
         )
         _copy_blocking(stream, target, fragment.size_bytes - fragment.moof_bytes)

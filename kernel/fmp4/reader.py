@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -554,16 +554,17 @@ def _add_trun(cursor: _Cursor, totals: _RunTotals, *, duration: int, flags: int)
 # ---- rewriting ---------------------------------------------------------------------------------
 
 
-def rewrite_moof(data: bytes, *, sequence_number: int, shift_ticks: int) -> bytes:
-    """Give a ``moof`` another sequence number and move every ``tfdt`` by ``shift_ticks``.
+def rewrite_moof(data: bytes, *, sequence_number: int, shifts: Mapping[int, int]) -> bytes:
+    """Give a ``moof`` another sequence number and move its decode times.
 
     The size never changes, so data offsets stay right.
 
     Args:
-        shift_ticks: In ticks of the track; the same for every track of the fragment.
+        shifts: Track id -> ticks of that track to add to its ``tfdt``.
 
     Raises:
-        BoxError: The new time does not fit its field (32 bits in version 0) or is negative.
+        BoxError: A track has no shift, or the new time is negative or does not fit its field (32
+            bits in version 0).
     """
     moof = parse_box(data, 0, len(data))
     out = bytearray(data)
@@ -571,13 +572,21 @@ def rewrite_moof(data: bytes, *, sequence_number: int, shift_ticks: int) -> byte
     _Cursor(data, mfhd).skip(8)
     struct.pack_into(">I", out, mfhd.body + 4, sequence_number & 0xFFFF_FFFF)
     for traf in iter_boxes(data, moof.body, moof.end):
-        if traf.kind != "traf":
-            continue
-        tfdt = _require(data, traf, "tfdt")
-        version = _Cursor(data, tfdt).take_version()[0]
-        ticks = _parse_tfdt(data, tfdt) + shift_ticks
-        width = 64 if version == 1 else 32
-        if not 0 <= ticks < 1 << width:
-            raise BoxError(f"decode time {ticks} does not fit {width} bits")
-        struct.pack_into(">Q" if version == 1 else ">I", out, tfdt.body + 4, ticks)
+        if traf.kind == "traf":
+            _shift_traf(data, out, traf, shifts)
     return bytes(out)
+
+
+def _shift_traf(data: bytes, out: bytearray, traf: Box, shifts: Mapping[int, int]) -> None:
+    tfhd = _Cursor(data, _require(data, traf, "tfhd"))
+    tfhd.skip(4)
+    track_id = tfhd.take(4)
+    if track_id not in shifts:
+        raise BoxError(f"no shift for track {track_id}")
+    tfdt = _require(data, traf, "tfdt")
+    version = _Cursor(data, tfdt).take_version()[0]
+    ticks = _parse_tfdt(data, tfdt) + shifts[track_id]
+    width = 64 if version == 1 else 32
+    if not 0 <= ticks < 1 << width:
+        raise BoxError(f"decode time {ticks} does not fit {width} bits")
+    struct.pack_into(">Q" if version == 1 else ">I", out, tfdt.body + 4, ticks)

@@ -1,0 +1,242 @@
+"""The life of one unit on a worker: claim, run under a heartbeat, report.
+
+```
+claim --409--> drop the message            heartbeat --409--> kill what runs, drop
+  |                                            |
+  v                                            v
+run  --ok--> complete (again and again while vod is down) --> remove stale blobs
+  `--error--> fail (the same)
+```
+vod is the truth: whatever it refuses (409: somebody else has the unit) ends our part silently.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from kernel.blobs import BlobStore
+from kernel.errors import (
+    CapacityError,
+    ConflictError,
+    DependencyError,
+    EncodeError,
+    HallError,
+    InputError,
+    MediaError,
+    NotFoundError,
+)
+from kernel.http import InternalClient
+from kernel.messages import (
+    HEARTBEAT_S,
+    ClaimedUnit,
+    ClaimUnit,
+    RunUnit,
+    UnitCompleted,
+    UnitFailed,
+    UnitHeartbeat,
+    UnitKind,
+)
+from transcode.context import MAX_LOG_CHARS, Outcome, ProgressCell, UnitContext
+from transcode.settings import Programs
+from transcode.units import RUNNERS, Runner
+from transcode.workspace import open_workspace
+
+CLAIM_PATIENCE_S: Final = 300.0  # Then the message goes back to the broker.
+REPORT_PATIENCE_S: Final = 2 * 3600.0  # The work is done: wait for vod rather than do it again.
+FIRST_PAUSE_S: Final = 0.5
+MAX_PAUSE_S: Final = 15.0
+MAX_REASON_CHARS: Final = 2_000
+
+log = structlog.get_logger(__name__)
+
+
+class VodAwayError(DependencyError):
+    """vod could not be asked in time; the message should come back later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """What every unit of this process uses.
+
+    Attributes:
+        heartbeat_s: Between two signs of life.
+        runners: Kind -> what runs it.
+    """
+
+    store: BlobStore
+    vod: InternalClient
+    programs: Programs
+    data: Path
+    worker: str
+    heartbeat_s: float = HEARTBEAT_S
+    runners: Mapping[UnitKind, Runner] = RUNNERS
+
+
+def name_worker() -> str:
+    return f"{socket.gethostname()[:100]}/{os.getpid()}"
+
+
+async def work_on(bench: Workbench, message: RunUnit) -> None:
+    """Take one message to its end. Returns when it may be acknowledged.
+
+    Raises:
+        VodAwayError: The unit could not even be claimed.
+    """
+    structlog.contextvars.bind_contextvars(unit_id=message.unit_id)
+    unit = await _claim(bench, message)
+    if unit is None:
+        return
+    log.info("unit_started", kind=unit.kind, key=unit.key, fence=unit.fence, attempt=unit.attempt)
+    started_s = time.monotonic()
+    progress = ProgressCell()
+    work = asyncio.create_task(_run(bench, unit, progress))
+    pulse = asyncio.create_task(_beat(bench, unit, progress))
+    try:
+        await asyncio.wait({work, pulse}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():  # The heartbeat only ends when the unit is no longer ours.
+            work.cancel()
+            await asyncio.wait({work})
+            log.info("unit_lost", key=unit.key, fence=unit.fence)
+            await _remove_prefixes(bench, (_own_prefix(unit),))
+            return
+        await _report(bench, unit, work.result())
+    finally:
+        for task in (work, pulse):
+            task.cancel()
+        await asyncio.gather(work, pulse, return_exceptions=True)
+        log.info("unit_ended", key=unit.key, wall_s=round(time.monotonic() - started_s, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How the run ended: an outcome or a failure, never both."""
+
+    body: UnitCompleted | UnitFailed
+    stale_prefixes: tuple[str, ...]
+
+
+async def _claim(bench: Workbench, message: RunUnit) -> ClaimedUnit | None:
+    path = f"/internal/units/{message.unit_id}/claim"
+    try:
+        answer = await _call(
+            bench, path, ClaimUnit(worker=bench.worker), patience_s=CLAIM_PATIENCE_S
+        )
+    except (ConflictError, NotFoundError, InputError) as error:
+        log.info("unit_not_claimed", reason=str(error))
+        return None
+    try:
+        return ClaimedUnit.model_validate(answer)
+    except ValidationError as error:
+        log.error("claim_not_understood", detail=str(error)[:500])  # noqa: TRY400 - the sentence is enough
+        return None
+
+
+async def _run(bench: Workbench, unit: ClaimedUnit, progress: ProgressCell) -> _Ending:
+    token = f"{unit.unit_id}-{unit.fence}"
+    with open_workspace(bench.data, token) as folder:
+        context = UnitContext(
+            unit=unit, store=bench.store, programs=bench.programs, folder=folder, progress=progress
+        )
+        try:
+            outcome: Outcome = await bench.runners[unit.kind](context)
+        except HallError as error:
+            log.warning("unit_failed", key=unit.key, kind=error.kind, detail=str(error))
+            return _failed(unit, context, error, is_permanent=_is_permanent(error))
+        except Exception as error:  # The task wrapper: a defect of ours must reach vod, too.
+            log.exception("unit_crashed", key=unit.key)
+            return _failed(unit, context, error, is_permanent=False)
+        body = UnitCompleted(
+            fence=unit.fence,
+            result=outcome.result.model_dump(mode="json"),
+            log_tail=context.log_tail,
+        )
+        return _Ending(body, outcome.stale_prefixes)
+
+
+def _failed(
+    unit: ClaimedUnit, context: UnitContext, error: Exception, *, is_permanent: bool
+) -> _Ending:
+    text = str(error) or type(error).__name__
+    title = f"{error.title}: {text}" if isinstance(error, HallError) else text
+    body = UnitFailed(
+        fence=unit.fence,
+        reason=title[:MAX_REASON_CHARS],
+        is_permanent=is_permanent,
+        log_tail=f"{context.log_tail}\n{text}"[-MAX_LOG_CHARS:],
+    )
+    return _Ending(body, (_own_prefix(unit),))
+
+
+def _is_permanent(error: HallError) -> bool:
+    if isinstance(error, EncodeError):
+        return error.permanent
+    return isinstance(error, MediaError)
+
+
+def _own_prefix(unit: ClaimedUnit) -> str:
+    return f"staging/{unit.unit_id}-{unit.fence}/"
+
+
+async def _beat(bench: Workbench, unit: ClaimedUnit, progress: ProgressCell) -> None:
+    """Tell vod that we live; return when it says that the unit is no longer ours."""
+    path = f"/internal/units/{unit.unit_id}/heartbeat"
+    while True:
+        await asyncio.sleep(bench.heartbeat_s)
+        body = UnitHeartbeat(fence=unit.fence, progress=progress.fraction, speed=progress.speed)
+        try:
+            await bench.vod.call("POST", path, body=body)
+        except (ConflictError, NotFoundError) as error:
+            log.info("heartbeat_refused", reason=str(error))
+            return
+        except HallError as error:
+            # Leases do not run while vod is down: go on, ask again.
+            log.warning("heartbeat_not_delivered", detail=str(error))
+
+
+async def _report(bench: Workbench, unit: ClaimedUnit, ending: _Ending) -> None:
+    verb = "complete" if isinstance(ending.body, UnitCompleted) else "fail"
+    path = f"/internal/units/{unit.unit_id}/{verb}"
+    try:
+        await _call(bench, path, ending.body, patience_s=REPORT_PATIENCE_S)
+    except (ConflictError, NotFoundError) as error:
+        log.info("report_refused", verb=verb, reason=str(error))
+        await _remove_prefixes(bench, (_own_prefix(unit),))
+        return
+    log.info("unit_reported", verb=verb, key=unit.key)
+    await _remove_prefixes(bench, ending.stale_prefixes)
+
+
+async def _call(bench: Workbench, path: str, body: BaseModel, *, patience_s: float) -> Any:
+    """Ask vod until it answers, with growing pauses."""
+    deadline = time.monotonic() + patience_s
+    pause_s = FIRST_PAUSE_S
+    while True:
+        try:
+            return await bench.vod.call("POST", path, body=body)
+        except (DependencyError, CapacityError) as error:
+            if time.monotonic() + pause_s > deadline:
+                raise VodAwayError(f"no answer to {path} in {patience_s:g} s: {error}") from error
+            log.warning("vod_is_away", path=path, detail=str(error))
+        await asyncio.sleep(pause_s)
+        pause_s = min(MAX_PAUSE_S, 2 * pause_s)
+
+
+async def _remove_prefixes(bench: Workbench, prefixes: tuple[str, ...]) -> None:
+    """Delete what nobody needs any more; what cannot be deleted now is only a waste of space."""
+    try:
+        for prefix in prefixes:
+            keys = [info.key async for info in bench.store.list_keys(prefix)]
+            for key in keys:
+                await bench.store.delete(key)
+    except HallError as error:
+        log.warning("staging_not_removed", detail=str(error))
