@@ -40,6 +40,7 @@ from vod.http.ready import PUBLIC_ROUTES as READY_ROUTES
 from vod.http.routes import API_ROUTES, INTERNAL_ROUTES, MEDIA_ROUTES
 from vod.http.sessions import session_middleware
 from vod.jobs.background import run_jobs
+from vod.playback.keys import prepare_playback
 from vod.settings import build_redis_url, read_secret
 
 MAX_PUBLIC_BODY_BYTES: Final = 256 * 1024  # The longest description is 20 000 characters.
@@ -125,6 +126,7 @@ def build_public_app(services: Services) -> web.Application:
         client_max_size=MAX_PUBLIC_BODY_BYTES,
     )
     _fill(app, services)
+    prepare_playback(app)
     app.add_routes([*API_ROUTES, *MEDIA_ROUTES, *READY_ROUTES])
     document = json.dumps(build_openapi(), ensure_ascii=False).encode()
 

@@ -11,7 +11,12 @@ from vod.audit.views import ROUTES as AUDIT_ROUTES
 from vod.classes.views import ROUTES as CLASS_ROUTES
 from vod.events.views import INTERNAL_ROUTES as EVENT_ROUTES
 from vod.home.views import ROUTES as HOME_ROUTES
+from vod.jobs.views import INTERNAL_ROUTES as UNIT_ROUTES
+from vod.jobs.views import ROUTES as JOB_ROUTES
 from vod.lectures.views import ROUTES as LECTURE_ROUTES
+from vod.playback.authorize import INTERNAL_ROUTES as AUTHORIZE_ROUTES
+from vod.playback.delivery import MEDIA_ROUTES as DELIVERY_ROUTES
+from vod.playback.views import ROUTES as SIGNED_URL_ROUTES
 from vod.series.views import ROUTES as SERIES_ROUTES
 
 API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
@@ -20,8 +25,14 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *CLASS_ROUTES,
     *SERIES_ROUTES,
     *LECTURE_ROUTES,
+    *JOB_ROUTES,
+    *SIGNED_URL_ROUTES,
     *AUDIT_ROUTES,
 )
-INTERNAL_ROUTES: Final[tuple[web.RouteDef, ...]] = (*EVENT_ROUTES,)
+INTERNAL_ROUTES: Final[tuple[web.RouteDef, ...]] = (
+    *EVENT_ROUTES,
+    *UNIT_ROUTES,
+    *AUTHORIZE_ROUTES,
+)
 
-MEDIA_ROUTES: Final[tuple[web.RouteDef, ...]] = ()
+MEDIA_ROUTES: Final[tuple[web.RouteDef, ...]] = (*DELIVERY_ROUTES,)

@@ -1,0 +1,144 @@
+"""Who may fetch the media of a broadcast or a lecture: one query, one decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Select, and_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.ids import derive_token, hash_secret
+from vod.accounts.models import Account, AccountSession
+from vod.accounts.roles import Viewer
+from vod.accounts.sessions import MAX_TOKEN_CHARS, load_session
+from vod.classes.models import LiveClass
+from vod.classes.policy import may_see_class
+from vod.classes.states import ClassState
+from vod.lectures.models import Lecture
+from vod.lectures.policy import may_see_lecture
+from vod.playback.objects import MediaTarget
+from vod.playback.signing import read_token
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What came with a request; ``bearer`` wins over ``cookie``, a signed token over both."""
+
+    cookie: str = ""
+    bearer: str | None = None
+    token: str | None = None
+    viewer_cookie: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """``status`` is 204, 401 (nobody is signed in) or 403; ``viewer_id`` is opaque."""
+
+    status: int
+    viewer_id: str = ""
+
+
+REFUSED: Final = Decision(403)
+
+
+async def decide(
+    session: AsyncSession,
+    target: MediaTarget,
+    given: Credentials,
+    *,
+    secret: bytes,
+    now: datetime,
+) -> Decision:
+    """Decide on one object for one visitor; whoever is admitted costs one query.
+
+    Raises:
+        DependencyError: The database is away; the gate keeps whom it admitted before.
+    """
+    if given.token is not None:
+        return await _decide_signed(session, target, given.token, secret=secret, now=now)
+    token = given.cookie if given.bearer is None else given.bearer
+    row = (await session.execute(_join_session(_select_object(target), token, now))).first()
+    if row is None:  # No such object; say no more than to whoever may not see it.
+        return Decision(401 if await load_session(session, token, now) is None else 403)
+    viewer = Viewer(account_id=row.account_id, role=row.role)
+    if not _is_visible(row, viewer, target):
+        return Decision(403 if viewer.is_signed_in else 401)
+    seen_as = row.session_id if viewer.is_signed_in else given.viewer_cookie
+    return Decision(204, derive_viewer_id(secret, seen_as) if seen_as else "")
+
+
+async def _decide_signed(
+    session: AsyncSession, target: MediaTarget, token: str, *, secret: bytes, now: datetime
+) -> Decision:
+    path = read_token(secret, token, now=now)
+    if path is None or not path.covers(target.kind, target.object_id):
+        return REFUSED
+    is_account = and_(Account.id == path.account_id, Account.is_disabled.is_(False))
+    query = (
+        _select_object(target)
+        .add_columns(Account.id.label("account_id"), Account.role.label("role"))
+        .outerjoin(Account, is_account)
+    )
+    row = (await session.execute(query)).first()
+    if row is None or row.account_id != path.account_id:
+        return REFUSED  # The account is gone or disabled.
+    viewer = Viewer(account_id=row.account_id, role=row.role)
+    if not _is_visible(row, viewer, target):
+        return REFUSED
+    return Decision(204, derive_viewer_id(secret, token))
+
+
+def derive_viewer_id(secret: bytes, value: str) -> str:
+    """Derive the opaque presence id as the API does, so that one person is one viewer."""
+    return derive_token(secret, "viewer", value)
+
+
+def _is_visible(row: Any, viewer: Viewer, target: MediaTarget) -> bool:
+    """A lecture by its own visibility; a broadcast by the class's until it has a replay.
+
+    Once a class has ended, its segments are the replay: what an editor decided for the lecture,
+    or that it was deleted, holds for them too. While it is on, whoever may see either one may
+    fetch them, since a reopened class has both.
+    """
+    has_lecture = row.lecture_visibility is not None
+    by_lecture = (
+        has_lecture and row.deleted_at is None and may_see_lecture(viewer, row.lecture_visibility)
+    )
+    if target.kind == "media" or (has_lecture and row.class_state is ClassState.ENDED):
+        return by_lecture
+    return by_lecture or may_see_class(viewer, row.class_visibility)
+
+
+def _select_object(target: MediaTarget) -> Select[Any]:
+    columns = (
+        Lecture.visibility.label("lecture_visibility"),
+        Lecture.deleted_at.label("deleted_at"),
+        LiveClass.visibility.label("class_visibility"),
+        LiveClass.state.label("class_state"),
+    )
+    is_replay = Lecture.live_class_id == LiveClass.id
+    if target.kind == "media":
+        joined = select(*columns).select_from(Lecture).outerjoin(LiveClass, is_replay)
+        return joined.where(Lecture.id == target.object_id)
+    joined = select(*columns).select_from(LiveClass).outerjoin(Lecture, is_replay)
+    return joined.where(LiveClass.broadcast_id == target.object_id)
+
+
+def _join_session(query: Select[Any], token: str, now: datetime) -> Select[Any]:
+    is_usable = 0 < len(token) <= MAX_TOKEN_CHARS and token.isascii()
+    is_session = and_(
+        AccountSession.token_hash == (hash_secret(token) if is_usable else ""),
+        AccountSession.expires_at > now,
+    )
+    is_account = and_(Account.id == AccountSession.account_id, Account.is_disabled.is_(False))
+    return (
+        query.add_columns(
+            Account.id.label("account_id"),
+            Account.role.label("role"),
+            AccountSession.id.label("session_id"),
+        )
+        .outerjoin(AccountSession, is_session)
+        .outerjoin(Account, is_account)
+    )
