@@ -6,6 +6,7 @@ An *address* is ``unix:PATH`` or ``tcp:HOST:PORT``. The private listeners carry 
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -216,7 +217,8 @@ class InternalClient:
             async with self._session.request(
                 method, self._base + path, data=data, headers=headers
             ) as response:
-                payload = await response.json() if response.content_length != 0 else None
+                # A 204 has neither a body nor a Content-Length, so what came decides.
+                payload = json.loads(body_bytes) if (body_bytes := await response.read()) else None
                 if response.status < HTTPStatus.BAD_REQUEST:
                     return payload
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
