@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from array import array
 from collections import deque
 from typing import Final
 
@@ -86,10 +87,13 @@ class LevelMeter:
 
 
 def _level_dbfs(frame: av.AudioFrame) -> float:
-    samples = frame.to_ndarray().astype("float64")
-    if not samples.size:
+    """RMS over all channels; FFmpeg's AAC decoder gives planar 32-bit floats in [-1, 1]."""
+    samples = array("f")
+    for plane in frame.planes:
+        samples.frombytes(memoryview(plane)[: frame.samples * samples.itemsize])
+    if not samples:
         return SILENCE_DBFS
-    power = float((samples * samples).mean())
+    power = sum(sample * sample for sample in samples) / len(samples)
     return max(SILENCE_DBFS, 10 * math.log10(power)) if power > 0 else SILENCE_DBFS
 
 
