@@ -1,0 +1,37 @@
+/** Items of the main navigation for a role. Pure. */
+import { can } from "./abilities";
+import type { Role } from "@/api/types";
+
+export interface NavItem {
+  section: string;
+  to: string;
+  label: string;
+}
+
+const PUBLIC: readonly NavItem[] = [
+  { section: "home", to: "/", label: "nav.home" },
+  { section: "live", to: "/live", label: "nav.live" },
+  { section: "library", to: "/lectures", label: "nav.library" },
+  { section: "series", to: "/series", label: "nav.series" },
+];
+
+export function workItems(role: Role | null): NavItem[] {
+  const items: NavItem[] = [];
+  if (can(role, "teach")) items.push({ section: "studio", to: "/studio", label: "nav.studio" });
+  if (can(role, "edit")) items.push({ section: "desk", to: "/desk/classes", label: "nav.desk" });
+  if (can(role, "administer"))
+    items.push({ section: "admin", to: "/admin/accounts", label: "nav.admin" });
+  return items;
+}
+
+export function mainItems(role: Role | null): NavItem[] {
+  return [...PUBLIC, ...workItems(role)];
+}
+
+/** Four thumbs wide on a phone; the rest is reached from 我的. */
+export function tabItems(isSignedIn: boolean): NavItem[] {
+  return [
+    ...PUBLIC.slice(0, 3),
+    { section: "account", to: isSignedIn ? "/account" : "/signin", label: "nav.mine" },
+  ];
+}

@@ -1,0 +1,132 @@
+/** Pages, their titles and who may open them. */
+import { createRouter, createWebHistory, type RouteRecordRaw } from "vue-router";
+import type { Ability } from "./abilities";
+import HomePage from "@/pages/home/HomePage.vue";
+
+declare module "vue-router" {
+  interface RouteMeta {
+    /** Key of the page's title. */
+    title: string;
+    /** Signed in at least. */
+    isPersonal?: boolean;
+    needs?: Ability;
+    /** Which item of the navigation is the current one. */
+    section?: string;
+  }
+}
+
+const routes: RouteRecordRaw[] = [
+  { path: "/", component: HomePage, meta: { title: "nav.home", section: "home" } },
+  {
+    path: "/live",
+    component: () => import("@/pages/timetable/TimetablePage.vue"),
+    meta: { title: "nav.live", section: "live" },
+  },
+  {
+    path: "/classes/:id",
+    component: () => import("@/pages/classroom/ClassPage.vue"),
+    props: true,
+    meta: { title: "classroom.title", section: "live" },
+  },
+  {
+    path: "/lectures",
+    component: () => import("@/pages/library/LibraryPage.vue"),
+    meta: { title: "nav.library", section: "library" },
+  },
+  {
+    path: "/lectures/:id",
+    component: () => import("@/pages/lecture/LecturePage.vue"),
+    props: true,
+    meta: { title: "lecture.title", section: "library" },
+  },
+  {
+    path: "/series",
+    component: () => import("@/pages/series/SeriesListPage.vue"),
+    meta: { title: "nav.series", section: "series" },
+  },
+  {
+    path: "/series/:id",
+    component: () => import("@/pages/series/SeriesPage.vue"),
+    props: true,
+    meta: { title: "nav.series", section: "series" },
+  },
+  {
+    path: "/signin",
+    component: () => import("@/pages/signin/SignInPage.vue"),
+    meta: { title: "signin.title", section: "account" },
+  },
+  {
+    path: "/account",
+    component: () => import("@/pages/account/AccountPage.vue"),
+    meta: { title: "account.title", isPersonal: true, section: "account" },
+  },
+  {
+    path: "/studio",
+    component: () => import("@/pages/studio/StudioListPage.vue"),
+    meta: { title: "nav.studio", needs: "teach", section: "studio" },
+  },
+  {
+    path: "/studio/:id",
+    component: () => import("@/pages/studio/StudioPage.vue"),
+    props: true,
+    meta: { title: "studio.title", needs: "teach", section: "studio" },
+  },
+  {
+    path: "/desk/classes",
+    component: () => import("@/pages/desk/DeskClassesPage.vue"),
+    meta: { title: "desk.classes", needs: "edit", section: "desk" },
+  },
+  {
+    path: "/desk/lectures",
+    component: () => import("@/pages/desk/DeskLecturesPage.vue"),
+    meta: { title: "desk.lectures", needs: "edit", section: "desk" },
+  },
+  {
+    path: "/desk/lectures/:id",
+    component: () => import("@/pages/desk/DeskLecturePage.vue"),
+    props: true,
+    meta: { title: "desk.lecture", needs: "edit", section: "desk" },
+  },
+  {
+    path: "/admin/accounts",
+    component: () => import("@/pages/admin/AccountsPage.vue"),
+    meta: { title: "admin.accounts", needs: "administer", section: "admin" },
+  },
+  {
+    path: "/:rest(.*)*",
+    component: () => import("@/pages/notfound/NotFoundPage.vue"),
+    meta: { title: "notFound.title" },
+  },
+];
+
+export interface Visitor {
+  ensure: () => Promise<void>;
+  isSignedIn: () => boolean;
+  may: (ability: Ability) => boolean;
+}
+
+export function createPages(visitor: Visitor) {
+  const router = createRouter({
+    history: createWebHistory(),
+    routes,
+    scrollBehavior: (to, _from, saved) => saved ?? (to.hash ? { el: to.hash } : { top: 0 }),
+  });
+  router.beforeEach(async (to) => {
+    if (!to.meta.isPersonal && !to.meta.needs) return true;
+    try {
+      await visitor.ensure();
+    } catch {
+      return true; // The page itself says that the server cannot be reached, with a retry.
+    }
+    if (!visitor.isSignedIn()) return { path: "/signin", query: { next: to.fullPath } };
+    if (to.meta.needs && !visitor.may(to.meta.needs)) return { path: "/" };
+    return true;
+  });
+  return router;
+}
+
+/** Pure: where to go after signing in; only paths of this site. */
+export function safeNext(next: unknown): string {
+  if (typeof next !== "string" || !/^\/(?![/\\])/.test(next)) return "/";
+  return next;
+}

@@ -1,0 +1,37 @@
+/** Who is signed in. */
+import { defineStore } from "pinia";
+import { computed, ref } from "vue";
+import { hall } from "@/api/hall";
+import { setCsrfToken } from "@/api/http";
+import type { Account, Session } from "@/api/types";
+import { can, type Ability } from "./abilities";
+
+export const useSession = defineStore("session", () => {
+  const account = ref<Account | null>(null);
+  const isKnown = ref(false);
+  let first: Promise<void> | null = null;
+
+  function accept(session: Session): void {
+    account.value = session.account;
+    isKnown.value = true;
+    setCsrfToken(session.csrf_token);
+  }
+  /** Ask the server once; later calls wait for the same answer. */
+  function ensure(): Promise<void> {
+    first ??= hall.session().then(accept, (error: unknown) => {
+      first = null;
+      throw error;
+    });
+    return first;
+  }
+  async function signIn(login: string, password: string): Promise<void> {
+    accept(await hall.signIn(login, password));
+  }
+  async function signOut(): Promise<void> {
+    await hall.signOut();
+    accept(await hall.session());
+  }
+  const role = computed(() => account.value?.role ?? null);
+  const may = (ability: Ability) => can(role.value, ability);
+  return { account, isKnown, role, may, ensure, accept, signIn, signOut };
+});
