@@ -23,8 +23,8 @@ from kernel.config import Settings
 from kernel.errors import CapacityError
 
 WILDCARDS: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
-SOCKET_BUFFER_BYTES: Final = 1 << 20  # A burst of a 1 MB key picture while the loop is busy.
-QUEUE_DATAGRAMS: Final = 2048  # Between socket and DTLS; ~2 MB.
+SOCKET_BUFFER_BYTES: Final = 4 << 20  # A 1 MB key picture in one burst; the kernel counts double.
+QUEUE_DATAGRAMS: Final = 4096  # Between socket and DTLS; ~5 MB.
 SERVER_TIMEOUT_S: Final = 3.0
 _CREDENTIALS: Final = re.compile(r"(turns?):([^:@]+):([^@]+)@(.+)")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -83,7 +83,7 @@ def encode_pictures(
     height: int = 180,
     gop: int = 25,
     b_frames: int = 0,
-    noise: bool = False,
+    noise: str = "",
     options: dict[str, str] | None = None,
 ) -> list[tuple[int, bytes, bool]]:
     """Encode a moving picture: (pts in frames, Annex B, is key) in decode order."""
@@ -106,7 +106,7 @@ def encode_pictures(
         for number, plane in enumerate(frame.planes):
             size = plane.buffer_size
             if noise and not number:
-                state = index + 1
+                state = 1 if noise == "still" else index + 1
                 line = bytearray()
                 for _ in range(size):
                     state = (state * 1103515245 + 12345) & 0x7FFFFFFF
@@ -198,7 +198,7 @@ class Peer:
 
     pc: RTCPeerConnection
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: str
     session_url: str = ""
     plis: list[float] = field(default_factory=list)
@@ -242,7 +242,7 @@ async def publish_whip(
                 headers={"Content-Type": "application/sdp", "Authorization": f"Bearer {token}"},
             ) as response,
         ):
-            peer.status, peer.headers = response.status, dict(response.headers)
+            peer.status, peer.headers = response.status, response.headers.copy()
             peer.body = await response.text()
         if peer.status == 201:
             peer.session_url = url.split("/whip/")[0] + peer.headers["Location"]
