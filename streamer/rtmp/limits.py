@@ -18,6 +18,7 @@ class RtmpLimits:
     idle_s: float = 10.0  # No byte at all: the peer is gone.
     stall_s: float = 4.5  # No media message: a dead publisher is noticed within 5 s (DESIGN §4.2).
     close_s: float = 1.0  # Time a peer gets to read why it is being closed.
+    gather_s: float = 0.06  # Pause between reads of a live publisher; 0 turns it off. Halves CPU.
     chunk_bytes_min: int = 128  # The protocol's default; less only costs us CPU.
     chunk_bytes_max: int = 1024 * 1024  # Encoders use 128 B - 64 kB.
     message_bytes: int = 8 * 1024 * 1024  # A 4K all-intra keyframe is < 4 MB.
