@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import shutil
 import tempfile
 import warnings
@@ -28,7 +29,9 @@ from kernel.clock import FakeClock
 from kernel.config import Settings
 from kernel.errors import NotFoundError
 from kernel.http import InternalClient, listen, problem_middleware
+from kernel.ids import new_id
 from kernel.messages import BroadcastStatus
+from kernel.recording import RecordedEpoch, RecordedSegment, RecordingIndex
 from vod.accounts import schemas
 from vod.accounts.passwords import Passwords
 from vod.accounts.roles import Role
@@ -274,6 +277,75 @@ class Vod:
     async def stop_streamer(self) -> None:
         """Streamer is away from now on."""
         await self.stack.aclose()
+
+    async def start_streamer(self) -> None:
+        """Streamer is back, knowing what it knew."""
+        app = self.streamer.build_app()
+        await self.stack.enter_async_context(listen(app, self.streamer_address, shutdown_timeout=0))
+
+    async def send_event(self, kind: str, broadcast_id: str, **members: Any) -> str:
+        """Report an event as streamer does; returns its identifier."""
+        event_id = str(members.pop("event_id", None) or new_id())
+        document = {
+            "type": kind,
+            "event_id": event_id,
+            "broadcast_id": broadcast_id,
+            "at": self.clock.now().isoformat(),
+            **members,
+        }
+        body = json.dumps([document]).encode()
+        await self.internal.call("POST", "/internal/events", body=body)
+        return event_id
+
+    async def send_ended(self, broadcast_id: str, *, version: int = 1, segments: int = 3) -> str:
+        """Report the end of a broadcast with a recording of ``segments`` x 2 s."""
+        index = make_index(broadcast_id, segments=segments).model_dump(mode="json")
+        return await self.send_event(
+            "broadcast_ended", broadcast_id, recording_version=version, index=index
+        )
+
+    @staticmethod
+    def make_health() -> dict[str, Any]:
+        return {
+            "protocol": "rtmp",
+            "peer": "10.0.0.1:5000",
+            "uptime_s": 12.0,
+            "video_bps": 2_000_000,
+            "audio_bps": 96_000,
+            "fps": 25.0,
+            "width_px": 1280,
+            "height_px": 720,
+            "gop_s": 2.0,
+            "audio_level_dbfs": -20.0,
+            "dropped_count": 0,
+            "warnings": ["b_frames"],
+        }
+
+
+def make_index(broadcast_id: str, *, segments: int = 3) -> RecordingIndex:
+    """A recording of one epoch of ``segments`` x 2 s."""
+    rows = tuple(
+        RecordedSegment(
+            msn=msn, start_ticks=msn * 180_000, duration_ticks=180_000,
+            av_bytes=1000, audio_bytes=100,
+        )
+        for msn in range(segments)
+    )  # fmt: skip
+    epoch = RecordedEpoch(
+        epoch=0,
+        program_date_time=FakeClock().now(),
+        av_init="init-0a.mp4",
+        audio_init="init-0b.mp4",
+        video_codec="avc1.64001f",
+        width_px=1280,
+        height_px=720,
+        audio_codec="mp4a.40.2",
+        sample_rate_hz=48_000,
+        channels_count=2,
+        protocol="rtmp",
+        segments=rows,
+    )
+    return RecordingIndex(broadcast_id=broadcast_id, epochs=(epoch,) if segments else ())
 
 
 class StatementCount:

@@ -71,7 +71,9 @@ def build_openapi() -> dict[str, Any]:
     for path, item in document["paths"].items():
         for method, operation in item.items():
             _complete(operation, method=method, path=path)
-    document["paths"] = dict(sorted(document["paths"].items()))
+    document["paths"] = {
+        path: dict(sorted(item.items())) for path, item in sorted(document["paths"].items())
+    }
     return document
 
 
