@@ -205,8 +205,11 @@ def _video_options(rung: Rung, start_ticks: int, preset: str) -> dict[str, Any]:
         "keyint_min": 10 * gop,  # scene cuts become plain I pictures.
         "fps_mode": "passthrough",  # The filter graph has chosen the frames.
         "video_track_timescale": TICKS_PER_S,
-        # CMAF: one fragment per keyframe, no edit list (B-frames use negative offsets).
-        "movflags": "+cmaf+frag_keyframe+default_base_moof+skip_trailer",
+        # One fragment per keyframe, offsets from its own moof, nothing but moof and mdat.
+        "movflags": "+frag_keyframe+delay_moov+default_base_moof+skip_sidx+skip_trailer",
+        # The edit list takes back the delay of B-frames; negative offsets instead would be shown
+        # late by FFmpeg-based players.
+        "use_editlist": 1,
         "write_btrt": 0,  # A measured bit rate in the init would differ between ranges.
         "map_metadata": -1,
         "fflags": "+bitexact",  # No version strings, no dates: equal input gives equal bytes.

@@ -126,7 +126,9 @@ class _Joiner:
         start = rescale(self._clock, from_hz=track.timescale_hz, to_hz=TICKS_PER_S)
         if is_first and abs(start - piece.start_ticks) > 1:
             raise EncodeError(f"{piece.path.name} starts at {piece.start_ticks}, not at {start}")
-        if not run.is_sync_first or run.first_pts_ticks != run.tfdt_ticks:
+        # With the edit list, a fragment is shown from its decode time on, B-frames or not.
+        shown = run.first_pts_ticks - track.edit_offset_ticks
+        if not run.is_sync_first or shown != run.tfdt_ticks:
             raise EncodeError(f"a fragment of {piece.path.name} does not begin with a keyframe")
         self._sequence += 1
         offset = target.tell()

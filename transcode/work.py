@@ -17,7 +17,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,7 +79,7 @@ class Workbench:
     data: Path
     worker: str
     heartbeat_s: float = HEARTBEAT_S
-    runners: Mapping[UnitKind, Runner] = RUNNERS
+    runners: Mapping[UnitKind, Runner] = field(default_factory=lambda: RUNNERS)
 
 
 def name_worker() -> str:
@@ -204,13 +204,27 @@ async def _beat(bench: Workbench, unit: ClaimedUnit, progress: ProgressCell) -> 
 
 
 async def _report(bench: Workbench, unit: ClaimedUnit, ending: _Ending) -> None:
+    """Deliver the ending.
+
+    A refusal removes nothing: vod may have accepted an earlier try whose answer was lost, and then
+    the staged files are the unit's result. Publishing removes the staging of every attempt.
+    """
     verb = "complete" if isinstance(ending.body, UnitCompleted) else "fail"
     path = f"/internal/units/{unit.unit_id}/{verb}"
     try:
         await _call(bench, path, ending.body, patience_s=REPORT_PATIENCE_S)
     except (ConflictError, NotFoundError) as error:
         log.info("report_refused", verb=verb, reason=str(error))
-        await _remove_prefixes(bench, (_own_prefix(unit),))
+        return
+    except InputError as error:
+        log.error("report_not_accepted", verb=verb, detail=str(error))  # noqa: TRY400 - vod said it all
+        if isinstance(ending.body, UnitCompleted):
+            refusal = UnitFailed(
+                fence=unit.fence,
+                reason=f"vod did not accept the result: {error}"[:MAX_REASON_CHARS],
+                is_permanent=True,
+            )
+            await _report(bench, unit, _Ending(refusal, (_own_prefix(unit),)))
         return
     log.info("unit_reported", verb=verb, key=unit.key)
     await _remove_prefixes(bench, ending.stale_prefixes)

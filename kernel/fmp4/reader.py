@@ -62,6 +62,8 @@ class TrackInfo:
         codec: RFC 6381 string; the bare sample entry name when we know no better.
         width_px: Of the sample entry; ``None`` for sound.
         default_duration, default_flags: From ``trex``.
+        edit_offset_ticks: ``media_time`` of the edit list: what presentation times are ahead of
+            the lecture's clock by; 0 without one.
     """
 
     track_id: int
@@ -74,6 +76,7 @@ class TrackInfo:
     channels_count: int | None
     default_duration: int
     default_flags: int
+    edit_offset_ticks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +288,37 @@ def _parse_track(
     duration, flags = defaults.get(track_id, (0, 0))
     width, height, rate, channels, codec = _parse_sample_entry(data, entry, handler)
     return TrackInfo(
-        track_id, handler, timescale_hz, codec, width, height, rate, channels, duration, flags
+        track_id=track_id,
+        handler=handler,
+        timescale_hz=timescale_hz,
+        codec=codec,
+        width_px=width,
+        height_px=height,
+        sample_rate_hz=rate,
+        channels_count=channels,
+        default_duration=duration,
+        default_flags=flags,
+        edit_offset_ticks=_parse_edit_offset(data, trak),
     )
+
+
+def _parse_edit_offset(data: bytes | memoryview, trak: Box) -> int:
+    """Return ``media_time`` of the only edit. Spec: ISO/IEC 14496-12 §8.6.6."""
+    elst = find_box(data, trak.body, trak.end, "edts", "elst")
+    if elst is None:
+        return 0
+    cursor = _Cursor(data, elst)
+    version, _ = cursor.take_version()
+    count, width = cursor.take(4), 8 if version == 1 else 4
+    if count == 0:
+        return 0
+    if count > 1:
+        raise BoxError(f"{count} edits in one track, we understand one")
+    cursor.skip(width)
+    media_time = cursor.take_signed(width)
+    if media_time < 0:
+        raise BoxError("an empty edit delays the track")
+    return media_time
 
 
 def _parse_sample_entry(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from kernel.messages import UnitKind
@@ -15,10 +16,12 @@ from transcode.units.publish_asset import publish_asset
 
 Runner = Callable[[UnitContext], Awaitable[Outcome]]
 
-RUNNERS: Final[dict[UnitKind, Runner]] = {
-    "plan_recording": plan_recording,
-    "encode_video": encode_video,
-    "encode_audio": encode_audio,
-    "make_images": make_images,
-    "publish_asset": publish_asset,
-}
+RUNNERS: Final[Mapping[UnitKind, Runner]] = MappingProxyType(
+    {
+        "plan_recording": plan_recording,
+        "encode_video": encode_video,
+        "encode_audio": encode_audio,
+        "make_images": make_images,
+        "publish_asset": publish_asset,
+    }
+)
