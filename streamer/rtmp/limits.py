@@ -28,7 +28,8 @@ class RtmpLimits:
     buffered_bytes: int = 12 * 1024 * 1024  # All unfinished messages of a connection together.
     chunk_streams_count: int = 64  # Encoders use two to six.
     commands_count: int = 256  # A whole session has about ten.
-    ignored_messages_count: int = 4096  # Empty or unknown messages before we call it garbage.
+    idle_messages_count: int = 1024  # Control, empty, unknown ones before publishing; real: < 20.
+    messages_per_read_count: int = 4096  # Silent AAC is 9 B a message; bounds one loop turn.
     bad_tags_count: int = 100  # Malformed access units dropped before we give up.
     amf_depth_count: int = 16  # Real metadata nests two deep.
     amf_elements_count: int = 1024  # Real metadata has about thirty.

@@ -131,7 +131,7 @@ class RtmpSession:
         self._application: str | None = None
         self._stream_id = 0
         self._publishing_id = 0
-        self._commands_count = self._ignored_count = self._bad_tags_count = 0
+        self._commands_count = self._idle_count = self._bad_tags_count = 0
         self.phase = Phase.HANDSHAKE
         self.end: SessionEnd | None = None
         self.encoder = ""
@@ -229,7 +229,9 @@ class RtmpSession:
             if not self._handshake.is_done:
                 return
             self._advance(Phase.COMMANDS)
-        for message in self._parser.feed(rest):
+        for count, message in enumerate(self._parser.feed(rest)):
+            if count >= self._limits.messages_per_read_count:
+                raise BitstreamError(f"more than {count} messages in {len(rest)} bytes")
             if self.phase is Phase.ADMITTING:
                 self._held.append(message)
             else:
@@ -263,30 +265,29 @@ class RtmpSession:
             self._handle_command(parse_command(message, self._amf_limits))
         elif kind in _DATA and message.payload:
             # onMetaData only repeats, often wrongly, what the bitstreams say.
-            self._ignore()
+            self._count_idle()
         elif kind <= LARGEST_CONTROL_TYPE and message.payload:
             self._handle_control(message)
         else:
-            self._ignore()
+            self._count_idle()
 
-    def _ignore(self) -> None:
+    def _count_idle(self) -> None:
         """Encoders send cue points and captions all the time; strangers may not."""
         if self.phase is Phase.PUBLISHING:
             return
-        self._ignored_count += 1
-        if self._ignored_count > self._limits.ignored_messages_count:
+        self._idle_count += 1
+        if self._idle_count > self._limits.idle_messages_count:
             raise BitstreamError(
-                f"more than {self._limits.ignored_messages_count} messages without a use"
+                f"more than {self._limits.idle_messages_count} messages before publishing"
             )
 
     def _handle_control(self, message: Message) -> None:
+        self._count_idle()
         if message.type_id == MessageType.WINDOW_ACK_SIZE:
             self._window_bytes = max(parse_number(message), OUT_CHUNK_BYTES)
         elif message.type_id == MessageType.USER_CONTROL:
             time_stamp = parse_ping(message)
-            if time_stamp is None:
-                self._ignore()
-            else:
+            if time_stamp is not None:
                 self._send(build_ping_response(time_stamp), CONTROL_CSID)
         else:
             parse_number(message)
@@ -352,7 +353,7 @@ class RtmpSession:
                 self._reject("NetStream.Play.Failed",
                              "Watching is over HTTP; this port is for publishing.")  # fmt: skip
             case _:
-                self._ignore()
+                self._count_idle()
                 self._answer_unknown(command)
 
     def _answer(self, command: Command, *values: AmfValue) -> None:

@@ -196,7 +196,7 @@ async def test_hevc_is_refused_with_a_sentence(server, publishing, lines):
 
 
 async def test_a_peer_that_never_reads_is_cut_off(publishing, lines):
-    limits = RtmpLimits(write_buffer_bytes=16_384, commands_count=1 << 30)
+    limits = RtmpLimits(write_buffer_bytes=16_384, idle_messages_count=1 << 30)
     ping = wire.media(4, b"\x00\x06\x00\x00\x00\x00", 0, csid=2) * 2000
     async with RtmpServer(publishing, host="127.0.0.1", port=0, limits=limits) as server:
         stranger = socket.socket()

@@ -271,14 +271,31 @@ def test_broken_frames_are_dropped_until_there_are_too_many():
     assert "too many broken tags" in peer.session.end.detail
 
 
-def test_useless_messages_from_strangers_are_limited_and_from_publishers_not():
-    empty = wire.audio(b"")
-    peer = _connected(RtmpLimits(ignored_messages_count=5))
-    peer.send(empty * 6)
-    assert "without a use" in peer.session.end.detail
-    publisher = _publishing(RtmpLimits(ignored_messages_count=5))
-    publisher.send(empty * 50)
+@pytest.mark.parametrize(
+    "idle",
+    [
+        wire.audio(b""),
+        wire.media(4, b"\x00\x06\x00\x00\x00\x00", 0, csid=2),
+        wire.media(3, bytes(4), 0, csid=2),
+        wire.media(99, b"?", 0),
+        wire.media(18, b"\x05", 0),
+    ],
+)
+def test_idle_messages_from_strangers_are_limited_and_from_publishers_not(idle):
+    peer = _connected(RtmpLimits(idle_messages_count=5))
+    peer.send(idle * 6)
+    assert "messages before publishing" in peer.session.end.detail
+    publisher = _publishing(RtmpLimits(idle_messages_count=5))
+    publisher.send(idle * 50)
     assert publisher.session.end is None
+
+
+def test_a_flood_of_tiny_messages_ends_even_a_publisher():
+    peer = _publishing()
+    peer.send(wire.audio(b"") + b"\xc4" * 4095)
+    assert peer.session.end is None
+    peer.send(wire.audio(b"") + b"\xc4" * 4096)
+    assert "more than 4096 messages" in peer.session.end.detail
 
 
 def test_too_many_commands_end_the_session():
