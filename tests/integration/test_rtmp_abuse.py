@@ -193,6 +193,7 @@ async def test_hevc_is_refused_with_a_sentence(server, publishing, lines):
         sentence = client.answers.describe("NetStream.Publish.Rejected")
     assert sentence.startswith("HEVC is not supported here")
     assert sentence in _closings(lines)[0]
+    assert "good-key" not in repr(lines)
 
 
 async def test_a_peer_that_never_reads_is_cut_off(publishing, lines):
