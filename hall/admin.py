@@ -67,6 +67,7 @@ async def create_live_class(
         aiohttp.ClientSession() as session,
     ):
         api = HallApi(session, local_origin(settings), token=token)
+        api.speak_of(settings.origin)
         try:
             return dict(await api.call("POST", "/live-classes", body))
         except aiohttp.ClientError as error:

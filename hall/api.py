@@ -19,10 +19,14 @@ class HallApi:
         self._session, self._base = session, origin + "/api/v1"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
+    def speak_of(self, public_origin: str) -> None:
+        """Ask for answers whose URLs are those that people use, not this machine's own."""
+        self._headers["Host"] = public_origin.partition("://")[2]
+
     async def sign_in(self, login: str, password: str) -> None:
         """Act as that person from now on."""
         answer = await self.call("POST", "/session", {"login": login, "password": password})
-        self._headers = {"Authorization": f"Bearer {answer['token']}"}
+        self._headers["Authorization"] = f"Bearer {answer['token']}"
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Send one request; return the decoded answer.

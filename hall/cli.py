@@ -118,17 +118,13 @@ def serve(service: str) -> None:
     "--queues", default="live,short,long", show_default=True, help="Which queues, in order."
 )
 @click.option("--concurrency", default=1, show_default=True, type=click.IntRange(1, 64))
-@click.option("--name", default=None, help="Name in lists and logs; host and pid when left out.")
-def worker(queues: str, concurrency: int, name: str | None) -> None:
+@click.option("--name", default="worker", show_default=True, help="Name of this worker in logs.")
+def worker(queues: str, concurrency: int, name: str) -> None:
     """Run a transcoding worker."""
     from transcode.app import run_worker
 
-    run_worker(
-        _start(name or "worker"),
-        queues=tuple(part for part in queues.split(",") if part),
-        concurrency=concurrency,
-        name=name,
-    )
+    wanted = tuple(part for part in queues.split(",") if part)
+    sys.exit(run_worker(_start(name), queues=wanted, concurrency=concurrency))
 
 
 @cli.command()

@@ -25,7 +25,6 @@ from kernel.errors import DependencyError
 
 READY_DEADLINE_S: Final = 60.0  # A first start on a slow disk; usually it takes a few seconds.
 POLL_S: Final = 0.1
-WORKER_STOP_S: Final = 20.0  # A worker hands its unit back rather than finishing it.
 
 log = structlog.get_logger(__name__)
 
@@ -53,12 +52,13 @@ def build_children(settings: Settings, *, secret: SecretStr, player: Path) -> li
         ChildSpec("vod", (*hall, "serve", "vod"), env=env),
         ChildSpec("streamer", (*hall, "serve", "streamer"), env=env),
     ]
+    # SIGQUIT: Ctrl-C does not wait for an encode; the unit is taken up again at the next start.
     children += [
         ChildSpec(
             f"worker-{number}",
             (*hall, "worker", "--name", f"worker-{number}"),
             env=env,
-            stop_deadline_s=WORKER_STOP_S,
+            stop_signal=signal.SIGQUIT,
         )
         for number in range(1, settings.workers + 1)
     ]

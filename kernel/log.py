@@ -24,6 +24,17 @@ _SECRET_WORDS = (
     "stream_key",
 )
 _MASK = "***"
+# Chatty at "info" about what our own lines already say.
+_NOISY_LOGGERS = (
+    "aiohttp.access",
+    "aioice",
+    "aiortc",
+    "aiosqlite",
+    "alembic",
+    "celery.app.trace",
+    "celery.worker.strategy",
+    "urllib3",
+)
 
 
 def mask_secrets(
@@ -77,7 +88,7 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("aiohttp.access", "aioice", "aiortc", "urllib3", "aiosqlite"):
+    for noisy in _NOISY_LOGGERS:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(service=service)

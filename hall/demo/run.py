@@ -62,6 +62,7 @@ async def _teach(settings: Settings) -> None:
     password, _ = ensure_admin_password(settings)
     async with aiohttp.ClientSession() as session:
         api = HallApi(session, local_origin(settings))
+        api.speak_of(settings.origin)
         await api.sign_in("admin", password.get_secret_value())
         series_id = await _fill(api, settings)
         first = await _start_class(api, "第一讲 星星之火", series_id)
