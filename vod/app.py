@@ -28,6 +28,7 @@ from kernel.http import (
 )
 from kernel.metrics import REGISTRY, get_metrics, watch_loop_lag
 from vod.accounts.passwords import Passwords
+from vod.assets.background import run_retention
 from vod.background import run_housekeeping
 from vod.classes.changes import ClassChanges
 from vod.classes.status import LiveStatuses
@@ -127,6 +128,7 @@ def build_public_app(services: Services) -> web.Application:
     )
     _fill(app, services)
     prepare_playback(app)
+    prepare_playback(app)
     app.add_routes([*API_ROUTES, *MEDIA_ROUTES, *READY_ROUTES])
     document = json.dumps(build_openapi(), ensure_ascii=False).encode()
 
@@ -151,7 +153,7 @@ def build_internal_app(services: Services, *, has_background: bool = True) -> we
     app[REGISTRY] = services.registry
     app.add_routes([*INTERNAL_ROUTES, *INTERNAL_READY_ROUTES, web.get("/metrics", get_metrics)])
     if has_background:
-        app.cleanup_ctx.extend([watch_loop_lag, run_jobs, run_housekeeping])
+        app.cleanup_ctx.extend([watch_loop_lag, run_jobs, run_retention, run_housekeeping])
     return app
 
 

@@ -9,6 +9,7 @@ from aiohttp_pydantic.oas.typing import r200, r201, r204
 from pydantic import Field
 
 from kernel.errors import ConflictError, NotFoundError
+from vod.assets.retention import require_segments
 from vod.classes import schemas, service
 from vod.classes.endings import tell_streamer
 from vod.classes.models import LiveClass
@@ -199,6 +200,7 @@ class ReopenView(_ClassBase):
             raise ConflictError("the class has not ended", title_zh="这堂课还没有结束")
         app = self.request.app
         if row.started_at is not None:
+            await require_segments(self.database, row.broadcast_id)
             path = f"/internal/broadcasts/{row.broadcast_id}/reopen"
             try:
                 await app[STREAMER].call("POST", path)
