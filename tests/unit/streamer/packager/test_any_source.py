@@ -60,7 +60,7 @@ def without(units: list, start: int, at_s: float, for_s: float) -> list:
     return [unit for unit in units if not begin <= time_of(unit) < end]
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.lists(stretches, min_size=1, max_size=4))
 def test_every_rule_holds_on_each_version(script):
     world = World()
@@ -105,7 +105,8 @@ def check_whole(world: World) -> None:
         assert gaps <= {frame}
         assert abs(positions[0] / rate - epoch.start_ticks / SECOND) <= frame / rate + 1e-3
         end = (positions[-1] + frame) / rate
-        assert abs(end - (epoch.start_ticks + total) / SECOND) <= frame / rate + 1e-3
+        # The last part may be shorter than a frame, yet each rendition needs one in it.
+        assert abs(end - (epoch.start_ticks + total) / SECOND) <= 2 * frame / rate + 1e-3
 
 
 @settings(max_examples=30)
