@@ -128,7 +128,6 @@ def build_public_app(services: Services) -> web.Application:
     )
     _fill(app, services)
     prepare_playback(app)
-    prepare_playback(app)
     app.add_routes([*API_ROUTES, *MEDIA_ROUTES, *READY_ROUTES])
     document = json.dumps(build_openapi(), ensure_ascii=False).encode()
 

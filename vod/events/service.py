@@ -48,11 +48,17 @@ async def accept_events(
         try:
             async with database.write() as session:
                 new_count += await _accept_one(session, event, now=clock.now())
-        except InputError:
-            log.exception("event_refused", event_id=event.event_id, type=event.type)
-            async with database.write() as session:
-                await _note(session, event, now=clock.now())
+        except InputError as error:
+            await _keep_refused(database, event, reason=str(error), now=clock.now())
     return new_count
+
+
+async def _keep_refused(
+    database: Database, event: BroadcastEvent, *, reason: str, now: datetime
+) -> None:
+    log.error("event_refused", event_id=event.event_id, type=event.type, reason=reason)
+    async with database.write() as session:
+        await _note(session, event, now=now)
 
 
 async def _note(session: AsyncSession, event: BroadcastEvent, *, now: datetime) -> bool:
