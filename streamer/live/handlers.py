@@ -55,6 +55,7 @@ def live_routes(broadcasts: Broadcasts, viewers: Viewers) -> list[web.RouteDef]:
         web.get(media + "/{name:init-[0-9a-f]{1,64}[.]mp4}", _edge(handlers.get_init)),
         web.get(base + "/index.m3u8", _edge(handlers.get_multivariant)),
         web.options("/live/{path:.*}", _answer_preflight),
+        web.get("/live/{path:.*}", _edge(_refuse_path)),
     ]
 
 
@@ -74,6 +75,10 @@ def _edge(handler: Handler) -> Handler:
 
 async def _answer_preflight(_request: web.Request) -> web.Response:
     return web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
+
+
+async def _refuse_path(_request: web.Request) -> web.StreamResponse:
+    raise NotFoundError("nothing lies under this address")
 
 
 def identify_viewer(request: web.Request) -> str:

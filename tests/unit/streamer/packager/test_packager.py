@@ -140,7 +140,8 @@ def test_sound_that_always_comes_late_is_not_silenced_for_ever():
     start(world)
     video, late = pictures(12), sound(12)
     delayed = sorted(
-        [(unit.dts, unit) for unit in video] + [(unit.pts + SECOND * 7 // 10, unit) for unit in late],
+        [(unit.dts, unit) for unit in video]
+        + [(unit.pts + SECOND * 7 // 10, unit) for unit in late],
         key=lambda item: item[0],
     )
     world.play([unit for _, unit in delayed], pace=False)
@@ -222,9 +223,7 @@ def test_a_changed_sample_rate_starts_an_epoch():
     start(world)
     world.play(mix(pictures(4), sound(4)))
     world.packager.set_audio_config(aac(44_100, 1))
-    world.play(
-        mix(pictures(4, start=4 * SECOND), sound(4, start=4 * SECOND, rate=44_100))
-    )
+    world.play(mix(pictures(4, start=4 * SECOND), sound(4, start=4 * SECOND, rate=44_100)))
     assert [epoch.sample_rate_hz for epoch in world.sink.epochs] == [48_000, 44_100]
     positions = world.sink.audio_positions(1)
     assert abs(positions[0] / 44_100 - 4) < 0.03
@@ -286,7 +285,9 @@ def test_a_newer_connection_ends_the_older_ones_epoch():
 
 
 def test_a_resumed_broadcast_goes_on_where_it_was():
-    world = World(ResumePoint(next_epoch=3, next_msn=40, next_discontinuity=3, next_ticks=80 * SECOND))
+    world = World(
+        ResumePoint(next_epoch=3, next_msn=40, next_discontinuity=3, next_ticks=80 * SECOND)
+    )
     start(world)
     world.play(mix(pictures(3), sound(3)))
     epoch = world.sink.epochs[0]

@@ -410,7 +410,9 @@ def sound(
     units = []
     for index in range(int(seconds * rate / 1024)):
         pts = start + round(index * 1024 * SECOND / rate)
-        units.append(AudioUnit(pts // 90 * 90 if in_ms else pts, b"real" + index.to_bytes(4, "big")))
+        units.append(
+            AudioUnit(pts // 90 * 90 if in_ms else pts, b"real" + index.to_bytes(4, "big"))
+        )
     return units
 
 
