@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
 
-from kernel.errors import InputError
+from kernel.errors import HallError, InputError
+from kernel.http import render_error
 
 BODY_DEADLINE_S: Final = 10.0  # An offer is one packet or two; slower is an attack.
 
@@ -19,6 +21,8 @@ CORS_HEADERS: Final = {
     "Access-Control-Expose-Headers": "Location, Link, ETag, Accept-Patch, Retry-After",
     "Access-Control-Max-Age": "86400",
 }
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def read_token(request: web.Request) -> str | None:
@@ -54,3 +58,34 @@ async def read_sdp(request: web.Request, content_type: str, limit_bytes: int) ->
         raise InputError("the body is not UTF-8") from error
     except TimeoutError as error:
         raise InputError("the body came too slowly") from error
+
+
+def check_etag(request: web.Request, etag: str) -> None:
+    """Hold a PATCH to its precondition.
+
+    Raises:
+        InputError: 428 without If-Match, 412 for another session, 422 for an ICE restart.
+    """
+    # RFC 9725 §4.3.1.1: without If-Match the answer is 428, with a wrong entity tag 412.
+    match = request.headers.get("If-Match")
+    if match is None:
+        raise InputError("PATCH needs If-Match with the ETag of the session", status=428)
+    if match == "*":
+        raise InputError("ICE restarts are not supported: DELETE and POST again", status=422)
+    if match != etag:
+        raise InputError("the ETag is not that of the session", status=412)
+
+
+def answer_errors(handler: Handler) -> Handler:
+    """Render our errors here, so that pages on another origin can read them too."""
+
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            response = await handler(request)
+        except HallError as error:
+            response = render_error(error)
+        response.headers.update(CORS_HEADERS)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return handle

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from aiohttp import web
 
-from kernel.errors import HallError, InputError, NotSignedInError
+from kernel.errors import InputError, NotSignedInError
 from kernel.http import render_error
 from streamer.ports import Publishing
-from streamer.rtc.http import CORS_HEADERS, read_peer, read_sdp, read_token
+from streamer.rtc.http import answer_errors, check_etag, read_peer, read_sdp, read_token
 from streamer.rtc.sdp import parse_fragment
 from streamer.whip.session import WhipSession
 from streamer.whip.sessions import WhipSessions
@@ -17,8 +15,6 @@ from streamer.whip.settings import MAX_SDP_BYTES, WhipSettings
 
 MAX_CREDENTIAL_CHARS = 256  # As ``PublishRequest.credential``.
 MAX_CLASS_ID_CHARS = 64
-
-Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def whip_routes(
@@ -35,14 +31,14 @@ class _Routes:
     def build(self) -> list[web.RouteDef]:
         endpoint, session = "/whip/{live_class_id}", "/whip/{live_class_id}/{session_id}"
         return [
-            web.post(endpoint, _answer_errors(self.post_session)),
-            web.options(endpoint, _answer_errors(self.options_endpoint)),
+            web.post(endpoint, answer_errors(self.post_session)),
+            web.options(endpoint, answer_errors(self.options_endpoint)),
             # RFC 9725 §4.2: GET, HEAD and PUT on the endpoint are answered with 405.
-            web.route("*", endpoint, _answer_errors(self.refuse_method)),
-            web.delete(session, _answer_errors(self.delete_session)),
-            web.patch(session, _answer_errors(self.patch_session)),
-            web.options(session, _answer_errors(self.options_session)),
-            web.route("*", session, _answer_errors(self.refuse_method)),
+            web.route("*", endpoint, answer_errors(self.refuse_method)),
+            web.delete(session, answer_errors(self.delete_session)),
+            web.patch(session, answer_errors(self.patch_session)),
+            web.options(session, answer_errors(self.options_session)),
+            web.route("*", session, answer_errors(self.refuse_method)),
         ]
 
     async def post_session(self, request: web.Request) -> web.Response:
@@ -65,17 +61,9 @@ class _Routes:
 
     async def patch_session(self, request: web.Request) -> web.Response:
         session = self._find(request)
-        match = request.headers.get("If-Match")
         text = await read_sdp(request, "application/trickle-ice-sdpfrag", MAX_SDP_BYTES)
-        # RFC 9725 §4.3.1.1: without If-Match the answer is 428, with a wrong entity tag 412.
-        if match is None:
-            raise InputError("PATCH needs If-Match with the ETag of the session", status=428)
-        fragment = parse_fragment(text)
-        if match == "*":
-            raise InputError("ICE restarts are not supported: DELETE and POST again", status=422)
-        if match != session.etag:
-            raise InputError("the ETag is not that of the session", status=412)
-        await session.add_candidates(fragment)
+        check_etag(request, session.etag)
+        await session.add_candidates(parse_fragment(text))
         return web.Response(status=204, headers={"ETag": session.etag})
 
     async def delete_session(self, request: web.Request) -> web.Response:
@@ -109,18 +97,3 @@ class _Routes:
         return self._sessions.find(
             request.match_info["live_class_id"], request.match_info["session_id"]
         )
-
-
-def _answer_errors(handler: Handler) -> Handler:
-    """Render our errors here, so that a studio on another origin can read them too."""
-
-    async def handle(request: web.Request) -> web.Response:
-        try:
-            response = await handler(request)
-        except HallError as error:
-            response = render_error(error)
-        response.headers.update(CORS_HEADERS)
-        response.headers.setdefault("Cache-Control", "no-store")
-        return response
-
-    return handle

@@ -10,10 +10,10 @@ from typing import Final
 
 from aiortc.rtp import RtpPacket
 
-from streamer.media import AudioUnit, OpusUnit, VideoConfig, VideoUnit
+from streamer.media import AudioConfig, OpusUnit, VideoConfig, VideoUnit
 from streamer.ports import Publication
 from streamer.rtc.reorder import Lost, ReorderBuffer
-from streamer.whip.audio import AudioThread
+from streamer.whip.audio import Sound, open_audio_thread
 from streamer.whip.clock import SyncClock, Track
 from streamer.whip.feedback import BitrateAdvice, KeyframePolicy
 from streamer.whip.video import RtpVideo, VideoInput
@@ -41,7 +41,8 @@ class MediaInput:
         self._sound: ReorderBuffer[tuple[int, bytes]] = ReorderBuffer(
             deadline_s=AUDIO_DEADLINE_S, capacity=AUDIO_CAPACITY
         )
-        self.audio = AudioThread(publication.set_audio_config, self._write_sound)
+        self.audio = open_audio_thread(self._write_sound)
+        self._audio_config: AudioConfig | None = None
         self._has_audio = has_audio
         self._sound_end: int | None = None
         self._filled_to = 0
@@ -105,9 +106,12 @@ class MediaInput:
             end = self._filled_to = self._filled_to or video_ticks
         if video_ticks - max(end, self._filled_to) > SILENT_AFTER_TICKS:
             self._filled_to = video_ticks - FILL_BEHIND_TICKS
-            self.audio.fill_until(self._filled_to)
+            self.audio.write(self._filled_to)
 
-    def _write_sound(self, units: list[AudioUnit], end_ticks: int) -> None:
-        self._sound_end = end_ticks
-        for unit in units:
+    def _write_sound(self, sound: Sound) -> None:
+        if sound.config != self._audio_config:
+            self._audio_config = sound.config
+            self._publication.set_audio_config(sound.config)
+        self._sound_end = sound.end_ticks
+        for unit in sound.units:
             self._publication.write_audio(unit)

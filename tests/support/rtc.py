@@ -245,7 +245,7 @@ async def publish_whip(
             peer.status, peer.headers = response.status, response.headers.copy()
             peer.body = await response.text()
         if peer.status == 201:
-            peer.session_url = url.split("/whip/")[0] + peer.headers["Location"]
+            peer.session_url = url.split("/whip/", maxsplit=1)[0] + peer.headers["Location"]
             if outgoing is not None:
                 _filter_outgoing(pc, outgoing)
             await pc.setRemoteDescription(RTCSessionDescription(sdp=peer.body, type="answer"))
@@ -264,3 +264,31 @@ def _filter_outgoing(pc: RTCPeerConnection, outgoing: Filter) -> None:
             await send(piece)
 
     transport._send = filtered
+
+
+@asynccontextmanager
+async def view_whep(url: str, kinds: tuple[str, ...] = ("video", "audio")) -> AsyncIterator[Peer]:
+    """Watch as an aiortc client; its receivers decode."""
+    with use_seams(RtcNetwork()):
+        pc = RTCPeerConnection(
+            RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        )
+        for kind in kinds:
+            pc.addTransceiver(kind, direction="recvonly")
+        await pc.setLocalDescription(await pc.createOffer())
+    peer = Peer(pc, 0, {}, "")
+    try:
+        async with (
+            ClientSession() as client,
+            client.post(
+                url, data=pc.localDescription.sdp, headers={"Content-Type": "application/sdp"}
+            ) as response,
+        ):
+            peer.status, peer.headers = response.status, response.headers.copy()
+            peer.body = await response.text()
+        if peer.status == 201:
+            peer.session_url = url.split("/whep/", maxsplit=1)[0] + peer.headers["Location"]
+            await pc.setRemoteDescription(RTCSessionDescription(sdp=peer.body, type="answer"))
+        yield peer
+    finally:
+        await pc.close()
