@@ -128,7 +128,8 @@ class StreamHealth(Message):
     dropped_count: int
     warnings: tuple[str, ...]
     """Stable codes: ``gop_too_long``, ``no_audio``, ``low_bitrate``, ``b_frames``,
-    ``unstable_network``, ``recording_paused``, ``storage_behind``, ``disk_low``."""
+    ``unstable_network``, ``recording_paused``, ``storage_behind``, ``disk_low``,
+    ``contested`` (another publisher with the same key is being refused)."""
 
 
 class BroadcastStatus(Message):

@@ -17,7 +17,6 @@ from streamer.media import AudioConfig, AudioUnit, OpusUnit, VideoConfig, VideoU
 MAX_QUEUED: Final = 600  # ~6 s of 50 fps video with sound; a viewer further behind needs an IDR.
 MAX_GOP_UNITS: Final = 3000  # 30 s of the same; a longer GOP is not kept for late joiners.
 MAX_GOP_BYTES: Final = 24 * 1024 * 1024
-MAX_SUBSCRIPTIONS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +130,11 @@ class Fanout:
         for config in (self._video_config, self._audio_config):
             if config is not None:
                 subscription.push(config)
-        for item in self._gop[-MAX_QUEUED:] if len(self._gop) < MAX_QUEUED else ():
+        has_start = 0 < len(self._gop) < MAX_QUEUED // 2  # Room must be left for what comes.
+        for item in self._gop if has_start else ():
             subscription.push(item)
         self._subscriptions.add(subscription)
-        if not self._gop:
+        if not has_start:
             self._ask_keyframe()
         return subscription
 

@@ -7,6 +7,7 @@ has the same id after any restart.
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -68,9 +69,11 @@ def parse_events(data: bytes) -> tuple[list[BroadcastEvent], int]:
 
 
 class OutboxFile:
-    """``events.jsonl`` and ``events.acked``. Runs on: any one thread at a time."""
+    """``events.jsonl`` and ``events.acked``. Runs on: any thread."""
 
     def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
         self._path = path
         self._acked = path.with_suffix(".acked")
         self._file: BinaryIO | None = None
@@ -84,6 +87,7 @@ class OutboxFile:
         events, whole_bytes = parse_events(data)
         if whole_bytes < len(data):
             os.truncate(self._path, whole_bytes)
+        self._count = len(events)
         acked_count = self._read_acked_blocking()
         facts = {fact for event in events if (fact := fact_of(event)) is not None}
         return StoredEvents(len(events), events[acked_count:], facts)
@@ -95,25 +99,30 @@ class OutboxFile:
             return 0
         return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0  # noqa: PLR2004 - more digits than events
 
-    def append_blocking(self, event: BroadcastEvent) -> None:
+    def append_blocking(self, event: BroadcastEvent, *, sequence: int) -> None:
         """Write one event, durable when this returns.
+
+        Idempotent by ``sequence``, the line's number: a caller that gave up waiting asks again.
 
         Raises:
             OSError: The disk is full; nothing of the line counts.
         """
-        if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("ab", buffering=0)
-        line = event.model_dump_json().encode() + b"\n"
-        start = self._file.tell()
-        try:
-            view = memoryview(line)
-            while view:
-                view = view[self._file.write(view) or 0 :]
-            os.fsync(self._file.fileno())
-        except OSError:
-            os.truncate(self._path, start)
-            raise
+        with self._lock:
+            if sequence < self._count:
+                return
+            if self._file is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("ab", buffering=0)
+            start = self._file.tell()
+            try:
+                view = memoryview(event.model_dump_json().encode() + b"\n")
+                while view:
+                    view = view[self._file.write(view) or 0 :]
+                os.fsync(self._file.fileno())
+            except OSError:
+                os.truncate(self._path, start)
+                raise
+            self._count = sequence + 1
 
     def acknowledge_blocking(self, count: int) -> None:
         """Remember that the first ``count`` events were accepted."""
@@ -122,6 +131,7 @@ class OutboxFile:
         temporary.replace(self._acked)
 
     def close_blocking(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None

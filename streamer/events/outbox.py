@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
@@ -55,7 +56,7 @@ class Outbox:
         self._file = file
         self._sender = sender
         self._disk = disk
-        self._unwritten: deque[BroadcastEvent] = deque()
+        self._unwritten: deque[tuple[int, BroadcastEvent]] = deque()
         self._unsent: deque[BroadcastEvent] = deque(stored.unsent)
         self._facts = stored.facts
         self._next_sequence = stored.next_sequence
@@ -75,17 +76,18 @@ class Outbox:
         """Add the event that ``build`` makes from its id. Never blocks."""
         event = build(f"{self._prefix}{self._next_sequence}")
         if isinstance(event, SegmentsStored) and any(
-            isinstance(item, SegmentsStored) for item in (*self._unwritten, *self._unsent)
+            isinstance(item, SegmentsStored)
+            for item in (*(item for _, item in self._unwritten), *self._unsent)
         ):
             return
         if len(self._unwritten) + len(self._unsent) >= MAX_WAITING:
             log.error("event_lost", broadcast_id=self._broadcast_id, type=event.type)
             return
-        self._next_sequence += 1
+        sequence, self._next_sequence = self._next_sequence, self._next_sequence + 1
         fact = fact_of(event)
         if fact is not None:
             self._facts.add(fact)
-        self._unwritten.append(event)
+        self._unwritten.append((sequence, event))
         self._wake.set()
 
     async def run(self) -> None:
@@ -110,12 +112,13 @@ class Outbox:
     async def _write(self) -> None:
         """Durable first: an id that vod has seen must never be given to another event."""
         while self._unwritten:
-            event = self._unwritten[0]
+            sequence, event = self._unwritten[0]
             await self._disk.run(
-                lambda item=event: self._file.append_blocking(item),  # type: ignore[misc]
+                partial(self._file.append_blocking, event, sequence=sequence),
                 timeout_s=WRITE_TIMEOUT_S,
             )
-            self._unsent.append(self._unwritten.popleft())
+            self._unwritten.popleft()
+            self._unsent.append(event)
 
     async def _send(self) -> None:
         if not self._unsent:

@@ -115,7 +115,8 @@ async def test_progress_is_not_piled_up_while_vod_is_away(tmp_path: Path) -> Non
 def test_a_torn_line_is_cut_off_and_its_id_used_again(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     file = OutboxFile(path)
-    file.append_blocking(started(0)("b-0"))
+    file.append_blocking(started(0)("b-0"), sequence=0)
+    file.append_blocking(started(0)("b-0"), sequence=0)  # Asked again by one who gave up.
     file.close_blocking()
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"type":"epoch_st')

@@ -1,41 +1,17 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import AsyncIterator
 
-import av
 import pytest
 
 from kernel.blobs.executor import BoundedExecutor
 from kernel.clock import FakeClock
 from streamer.health import SILENCE_DBFS, HealthMeter
 from streamer.media import AudioConfig, AudioUnit, VideoUnit
+from tests.support.aac import SAMPLE_RATE_HZ as RATE
+from tests.support.aac import encode_sine
 from tests.support.waiting import eventually
-
-RATE = 48_000
-
-
-def encode_sine(amplitude: float, frames_count: int) -> tuple[AudioConfig, list[bytes]]:
-    """Real AAC of a 440 Hz sine; its RMS is ``amplitude / sqrt(2)``."""
-    encoder = av.CodecContext.create("aac", "w")
-    encoder.sample_rate, encoder.layout, encoder.format = RATE, "mono", "fltp"
-    encoder.bit_rate = 96_000
-    encoder.flags |= av.codec.context.Flags.global_header
-    frames = []
-    for number in range(frames_count):
-        wave = array(
-            "f",
-            (
-                amplitude * math.sin(2 * math.pi * 440 * (number * 1024 + sample) / RATE)
-                for sample in range(1024)
-            ),
-        )
-        frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
-        frame.planes[0].update(wave.tobytes())
-        frame.sample_rate, frame.pts = RATE, number * 1024
-        frames += [bytes(packet) for packet in encoder.encode(frame)]
-    return AudioConfig(bytes(encoder.extradata), RATE, 1), frames
 
 
 @pytest.fixture
