@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kernel.recording import RecordedEpoch, RecordedSegment, RecordingIndex
@@ -16,6 +16,7 @@ from kernel.timing import TICKS_PER_S
 from transcode.specs import KEYFRAME_GRID_TICKS
 
 RANGE_TICKS: Final = 120 * TICKS_PER_S  # About two minutes: a worker lost costs no more than that.
+MIN_RANGE_TICKS: Final = TICKS_PER_S // 2  # Six frames of the slowest rung, twice x264's delay.
 MAX_LEAD_IN_TICKS: Final = 30 * TICKS_PER_S  # The longest GOP we look back for.
 TAIL_SEGMENTS: Final = 1  # Reordered pictures of the range may be stored one segment later.
 
@@ -59,8 +60,29 @@ def split_spans(index: RecordingIndex) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def cut_ranges(spans: tuple[Span, ...], *, range_ticks: int = RANGE_TICKS) -> Iterator[Range]:
-    """Cut every span into balanced ranges; inner boundaries lie on the keyframe grid."""
+def cut_ranges(spans: tuple[Span, ...], *, range_ticks: int = RANGE_TICKS) -> tuple[Range, ...]:
+    """Cut every span into balanced ranges; inner boundaries lie on the keyframe grid.
+
+    A span shorter than ``MIN_RANGE_TICKS`` gives its time to the range before it (whose last
+    picture stays), or to the one after it: encoders treat a few frames unlike many, and the init
+    segments of all ranges must be equal.
+    """
+    ranges: list[Range] = []
+    for piece in _cut_spans(spans, range_ticks):
+        if ranges and _length(piece) < MIN_RANGE_TICKS:
+            ranges[-1] = replace(ranges[-1], end_ticks=piece.end_ticks)
+        elif len(ranges) == 1 and _length(ranges[0]) < MIN_RANGE_TICKS:
+            ranges[0] = replace(piece, start_ticks=ranges[0].start_ticks)
+        else:
+            ranges.append(piece)
+    return tuple(ranges)
+
+
+def _length(piece: Range) -> int:
+    return piece.end_ticks - piece.start_ticks
+
+
+def _cut_spans(spans: tuple[Span, ...], range_ticks: int) -> Iterator[Range]:
     for span in spans:
         length = span.end_ticks - span.start_ticks
         count = max(1, round(length / range_ticks))
@@ -79,9 +101,8 @@ def select_segments(piece: Range) -> tuple[RecordedSegment, ...]:
     """Return the segments a range needs: lead-in candidates, its own, and the tail."""
     segments = piece.span.segments
     first = max(
-        number
-        for number, segment in enumerate(segments)
-        if segment.start_ticks <= piece.start_ticks
+        (n for n, segment in enumerate(segments) if segment.start_ticks <= piece.start_ticks),
+        default=0,
     )
     while first > 0 and piece.start_ticks - segments[first].start_ticks < MAX_LEAD_IN_TICKS:
         first -= 1
