@@ -9,11 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, cast
 
+import redis
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
+from redis.driver_info import DriverInfo
 
 from kernel.blobs.open import open_blob_store
 from kernel.blobs.port import BlobStore
@@ -47,6 +49,7 @@ from vod.settings import build_redis_url, read_secret
 MAX_PUBLIC_BODY_BYTES: Final = 256 * 1024  # The longest description is 20 000 characters.
 STREAMER_DEADLINE_S: Final = 3.0
 SHUTDOWN_S: Final = 5.0
+BROKER_DEADLINE_S: Final = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +105,7 @@ async def open_services(
         )
         blobs = open_blob_store(settings)
         stack.push_async_callback(blobs.close)
-        broker = Redis.from_url(build_redis_url(settings.broker), socket_timeout=SHUTDOWN_S)
+        broker = open_broker(settings.broker)
         stack.push_async_callback(broker.aclose)
         yield Services(
             settings=settings,
@@ -117,6 +120,15 @@ async def open_services(
             changes=ClassChanges(),
             registry=CollectorRegistry(),
         )
+
+
+def open_broker(url: str) -> Redis:
+    """Open a client for health checks; nothing is sent before its first call."""
+    # Without a version redis-py looks for its own on the disk at each connection, on the loop.
+    driver = DriverInfo(lib_version=redis.__version__)
+    return Redis.from_url(
+        build_redis_url(url), socket_timeout=BROKER_DEADLINE_S, driver_info=driver
+    )
 
 
 def build_public_app(services: Services) -> web.Application:
