@@ -26,6 +26,7 @@ from streamer.live import Viewers, live_routes
 from streamer.recorder.writer import SpoolWriter
 from streamer.rtmp import RtmpServer
 from streamer.settings import StreamerSettings
+from streamer.whep import WhepSessions, WhepSettings, whep_routes
 from streamer.whip import WhipSessions, WhipSettings, whip_routes
 
 ASK_TIMEOUT_S = 3.0  # A publisher waits for vod's answer.
@@ -64,14 +65,18 @@ async def serve(settings: Settings) -> None:
     own = StreamerSettings.from_settings(settings)
     async with AsyncExitStack() as stack:
         streamer = await _build(settings, own, stack)
-        sessions = await stack.enter_async_context(
+        publishers = await stack.enter_async_context(
             WhipSessions(streamer.registry, WhipSettings.from_settings(settings))
+        )
+        watchers = await stack.enter_async_context(
+            WhepSessions(streamer.registry, WhepSettings.from_settings(settings))
         )
         internal = build_internal_app(
             settings, streamer.registry, streamer.viewers, streamer.writer
         )
         media = build_media_app(streamer)
-        media.add_routes(whip_routes(streamer.registry, sessions.settings, sessions=sessions))
+        media.add_routes(whip_routes(streamer.registry, publishers.settings, sessions=publishers))
+        media.add_routes(whep_routes(streamer.registry, watchers.settings, sessions=watchers))
         await stack.enter_async_context(listen(internal, own.internal_address))
         # A viewer who leaves cancels its handler and frees its place among the waiters.
         await stack.enter_async_context(

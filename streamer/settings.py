@@ -25,7 +25,6 @@ class StreamerSettings:
     rtmp_host: str
     rtmp_port: int
     spool: Path
-    whep_seats: int
 
     @classmethod
     def from_settings(cls, settings: Settings) -> StreamerSettings:
@@ -36,5 +35,4 @@ class StreamerSettings:
             rtmp_host=settings.bind,
             rtmp_port=settings.rtmp_port,
             spool=settings.data / "spool",
-            whep_seats=settings.whep_seats,
         )
