@@ -7,6 +7,7 @@ aiortc's own objects, so other users of the library in this process see no diffe
 | module global | ours | why |
 |---|---|---|
 | ``rtcpeerconnection.RTCRtpReceiver`` | ``_build_receiver`` | encoded media, no decoder thread |
+| ``rtcpeerconnection.RTCDtlsTransport`` | ``_build_dtls`` | FFmpeg's certificates, hostile RTP |
 | ``rtcicetransport.Connection`` | ``_build_connection`` | bind address, ports, FFmpeg's STUN |
 | ``codecs.CODECS["video"]`` | H.264 up to level 4.0 in front | 1080p, Main and High |
 | ``rtcrtpsender.RTP_HISTORY_SIZE`` | 2048 | repairs of key pictures above 150 kB |
@@ -21,10 +22,12 @@ from typing import Any, Final
 
 import aioice
 from aiortc import codecs, rtcicetransport, rtcpeerconnection, rtcrtpsender
-from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport
+from aiortc.rtcicetransport import RTCIceTransport
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 
 from streamer.rtc.codecs import build_h264_codecs
+from streamer.rtc.dtls import HallDtlsTransport
 from streamer.rtc.ice import HallIceConnection, RtcNetwork
 
 HISTORY_PACKETS: Final = 2048
@@ -39,6 +42,11 @@ def _build_receiver(kind: str, transport: RTCDtlsTransport) -> RTCRtpReceiver:
     return RTCRtpReceiver(kind, transport) if factory is None else factory(kind, transport)
 
 
+def _build_dtls(transport: RTCIceTransport, certificates: list[RTCCertificate]) -> RTCDtlsTransport:
+    is_ours = _network.get() is not None
+    return (HallDtlsTransport if is_ours else RTCDtlsTransport)(transport, certificates)
+
+
 def _build_connection(**options: Any) -> aioice.Connection:
     network = _network.get()
     if network is None:
@@ -51,6 +59,7 @@ def install_seams() -> None:
     if vars(rtcpeerconnection)["RTCRtpReceiver"] is _build_receiver:
         return
     setattr(rtcpeerconnection, "RTCRtpReceiver", _build_receiver)  # noqa: B010 - typed as a class
+    setattr(rtcpeerconnection, "RTCDtlsTransport", _build_dtls)  # noqa: B010 - the same
     setattr(rtcicetransport, "Connection", _build_connection)  # noqa: B010 - the same
     setattr(rtcrtpsender, "RTP_HISTORY_SIZE", HISTORY_PACKETS)  # noqa: B010 - the same
     codecs.CODECS["video"][:0] = build_h264_codecs()

@@ -10,7 +10,7 @@ from aioice import ice
 from aioice.candidate import candidate_priority
 from aiortc import RTCConfiguration, RTCPeerConnection, rtcicetransport, rtcpeerconnection, sdp
 from aiortc.codecs import CODECS
-from aiortc.rtcdtlstransport import RtpRouter
+from aiortc.rtcdtlstransport import RTCDtlsTransport, RtpRouter
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtcrtpsender import RTCEncodedFrame, RTCRtpSender
 from aiortc.rtp import RtcpReceiverInfo
@@ -31,6 +31,9 @@ def test_the_version_is_the_one_the_seams_were_read_from() -> None:
 def test_receivers_and_ice_agents_are_looked_up_as_module_globals() -> None:
     create = inspect.getsource(rtcpeerconnection.RTCPeerConnection)
     assert "receiver=RTCRtpReceiver(kind, dtlsTransport)" in create
+    assert "dtlsTransport = RTCDtlsTransport(iceTransport, self.__certificates)" in create
+    assert names(RTCDtlsTransport._validate_peer_identity) == ["self", "remoteParameters"]
+    assert names(RTCDtlsTransport._handle_rtp_data) == ["self", "data", "arrival_time_ms"]
     gatherer = inspect.getsource(rtcicetransport.RTCIceGatherer.__init__)
     assert "self._connection = Connection(" in gatherer
 
