@@ -107,7 +107,7 @@ async def _apply(
         case BroadcastEnded():
             await _apply_broadcast_ended(session, row, event)
         case RecordingStored():
-            await _apply_recording_stored(session, row, event)
+            await _apply_recording_stored(session, row, event, now=now)
 
 
 def _apply_epoch_started(row: LiveClass, event: EpochStarted, *, now: datetime) -> None:
@@ -137,7 +137,7 @@ async def _apply_broadcast_ended(
 
 
 async def _apply_recording_stored(
-    session: AsyncSession, row: LiveClass, event: RecordingStored
+    session: AsyncSession, row: LiveClass, event: RecordingStored, *, now: datetime
 ) -> None:
     row.stored_ticks = max(row.stored_ticks, row.recorded_ticks)
     lecture_id = await session.scalar(
@@ -146,7 +146,9 @@ async def _apply_recording_stored(
     if lecture_id is None:
         log.info("recording_without_lecture", live_class_id=row.id)
         return
-    await plan_recording(session, lecture_id=lecture_id, recording_version=event.recording_version)
+    await plan_recording(
+        session, lecture_id=lecture_id, recording_version=event.recording_version, now=now
+    )
 
 
 def _later(left: datetime | None, right: datetime) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import func, select
@@ -23,7 +23,7 @@ _OPEN: Final = (JobState.QUEUED, JobState.RUNNING, JobState.FAILED)
 
 
 async def plan_recording(
-    session: AsyncSession, *, lecture_id: str, recording_version: int, now: datetime | None = None
+    session: AsyncSession, *, lecture_id: str, recording_version: int, now: datetime
 ) -> Job:
     """Note that a recording is stored and start its job; idempotent per (lecture, version).
 
@@ -33,11 +33,10 @@ async def plan_recording(
     Raises:
         NotFoundError: The lecture or that version of its recording is unknown.
     """
-    moment = now or datetime.now(UTC)
     await lock_lecture(session, lecture_id)
     recording = await _load_recording(session, lecture_id, recording_version)
     if recording.stored_at is None:
-        recording.stored_at = moment
+        recording.stored_at = now
     newest: Job | None = await session.scalar(
         select(Job)
         .where(Job.lecture_id == lecture_id, Job.recording_version >= recording_version)
@@ -46,7 +45,7 @@ async def plan_recording(
     )
     if newest is not None:
         return newest
-    return await _create_job(session, recording, generation=0, now=moment)
+    return await _create_job(session, recording, generation=0, now=now)
 
 
 async def start_again(session: AsyncSession, *, lecture_id: str, now: datetime) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -37,7 +38,9 @@ async def rebuild_from_journal(blobs: BlobStore, broadcast_id: str) -> JournalRe
     return recording
 
 
-async def restore_recording(database: Database, blobs: BlobStore, broadcast_id: str) -> str | None:
+async def restore_recording(
+    database: Database, blobs: BlobStore, broadcast_id: str, *, now: datetime
+) -> str | None:
     """Make the class's lecture from the journal, as if the broadcast had ended just now.
 
     The journal is stored after the last segment, so the recording is complete and its job is
@@ -64,6 +67,8 @@ async def restore_recording(database: Database, blobs: BlobStore, broadcast_id: 
         lecture = await record_end(session, event, live_class)
         if lecture is None or lecture.deleted_at is not None:
             return None
-        await plan_recording(session, lecture_id=lecture.id, recording_version=found.version)
+        await plan_recording(
+            session, lecture_id=lecture.id, recording_version=found.version, now=now
+        )
         log.info("recording_restored", broadcast_id=broadcast_id, version=found.version)
         return lecture.id
