@@ -29,6 +29,8 @@ from transcode.work import VodAwayError, Workbench, name_worker, work_on
 from transcode.workspace import remove_stale_workspaces
 
 CALL_TIMEOUT_S: Final = 15.0  # A result may be megabytes and vod busy.
+# Two units at once: sound and pictures are single-threaded, video ranges fill the other cores.
+DEFAULT_CONCURRENCY: Final = 2
 _PR_SET_PDEATHSIG: Final = 1
 
 log = structlog.get_logger(__name__)
@@ -104,7 +106,9 @@ async def run_message(settings: Settings, programs: Programs, message: RunUnit) 
         await store.close()
 
 
-def run_worker(settings: Settings, *, queues: Sequence[str] = QUEUES, concurrency: int = 1) -> int:
+def run_worker(
+    settings: Settings, *, queues: Sequence[str] = QUEUES, concurrency: int = DEFAULT_CONCURRENCY
+) -> int:
     """Run a worker until it is told to stop; return the exit code.
 
     SIGTERM finishes the running units and takes no new ones; a second signal or SIGQUIT ends at

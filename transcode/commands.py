@@ -24,7 +24,7 @@ SEGMENT_S: Final = 4
 LIMITER_PEAK: Final = 0.84  # -1.5 dBFS: room for what AAC adds to a peak.
 STORYBOARD_TILE_PX: Final = (160, 90)
 STORYBOARD_COLUMNS: Final = 10
-POSTER_WINDOW_S: Final = 12  # Three GOPs: enough to avoid a blink or a slide in transition.
+POSTER_WINDOW_S: Final = 120  # One range: thirty keyframes to choose from.
 POSTER_WIDTH_PX: Final = 1280
 
 # ffmpeg-python ships no types; a stream is its node of the filter graph.
@@ -297,11 +297,11 @@ def encode_audio(
 
 
 def make_poster(program: Path, *, source: Path, rung: Rung, output: Path) -> list[str]:
-    """Pick the most representative frame of the first seconds of ``source``."""
-    frames = int(POSTER_WINDOW_S * rung.frame_rate)
+    """Pick the most representative keyframe of the first two minutes of ``source``."""
     picture = (
-        _input(source, t=POSTER_WINDOW_S)
-        .video.filter("thumbnail", frames)
+        # Keyframes only: cheap, and pictures 4 s apart differ more than neighbours do.
+        _input(source, t=POSTER_WINDOW_S, skip_frame="nokey")
+        .video.filter("thumbnail", POSTER_WINDOW_S // SEGMENT_S)
         .filter("scale", min(POSTER_WIDTH_PX, rung.width_px), -2, out_range="pc")
         .filter("format", "yuvj420p")
     )

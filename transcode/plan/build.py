@@ -30,7 +30,8 @@ from transcode.specs import (
 )
 
 PIPELINE_VERSION: Final = 1  # Raise it when commands change: old and new ranges must not mix.
-PRESET: Final = "veryfast"  # Measured: see docs of transcode.commands.
+# Measured on 90 s of 720p30: 24 s of CPU for the ladder; "faster" takes 33 s to save 5 % of bytes.
+PRESET: Final = "veryfast"
 AUDIO_BPS: Final = 96_000
 AUDIO_NAME: Final = "audio"
 QUEUE: Final[Queue] = "live"
