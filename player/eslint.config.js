@@ -15,6 +15,7 @@ export default ts.config(
   {
     languageOptions: { globals: { ...globals.browser } },
     rules: {
+      "no-undef": "off", // TypeScript knows better.
       eqeqeq: ["error", "smart"],
       "no-console": "error",
       "vue/component-name-in-template-casing": ["error", "PascalCase", { ignores: ["/^media-/"] }],

@@ -1,20 +1,15 @@
-/** Every call of the public API that the pages make, typed. */
-import { call } from "./http";
+/** Every call of the public API that the pages make, typed by the generated schema. */
+import { body, client } from "./http";
 import type {
-  Account,
+  AccountChange,
   AccountDraft,
-  Home,
-  Job,
-  Lecture,
+  ClassState,
+  LectureChange,
+  LectureState,
   LiveClass,
+  LiveClassChange,
   LiveClassDraft,
-  Page,
-  PublishAccess,
-  Role,
-  Series,
-  Session,
-  SiteConfig,
-  Visibility,
+  OwnAccountChange,
 } from "./types";
 
 interface ListQuery {
@@ -23,77 +18,81 @@ interface ListQuery {
   page_size?: number;
 }
 
-const id = encodeURIComponent;
+type ClassQuery = ListQuery & { state?: ClassState; series_id?: string; mine?: boolean };
+type LectureQuery = ListQuery & { state?: LectureState; series_id?: string };
+
+const ofClass = (class_id: string) => ({ params: { path: { class_id } } });
+const ofLecture = (lecture_id: string) => ({ params: { path: { lecture_id } } });
 
 export const hall = {
-  config: (signal?: AbortSignal) => call<SiteConfig>("GET", "/config", { signal }),
-  home: (signal?: AbortSignal) => call<Home>("GET", "/home", { signal }),
+  config: () => body(client.GET("/api/v1/config")),
+  home: (signal?: AbortSignal) => body(client.GET("/api/v1/home", { signal })),
 
-  session: () => call<Session>("GET", "/session"),
+  session: () => body(client.GET("/api/v1/session")),
   signIn: (login: string, password: string) =>
-    call<Session & { token: string }>("POST", "/session", { body: { login, password } }),
-  signOut: () => call<null>("DELETE", "/session"),
-  updateOwnAccount: (body: {
-    display_name?: string;
-    current_password?: string;
-    new_password?: string;
-  }) => call<Account>("PATCH", "/account", { body }),
+    body(client.POST("/api/v1/session", { body: { login, password } })),
+  signOut: () => body(client.DELETE("/api/v1/session")),
+  updateOwnAccount: (change: OwnAccountChange) =>
+    body(client.PATCH("/api/v1/account", { body: change })),
 
   accounts: (query: ListQuery, signal?: AbortSignal) =>
-    call<Page<Account>>("GET", "/accounts", { query: { ...query }, signal }),
-  createAccount: (body: AccountDraft) =>
-    call<Account & { password?: string }>("POST", "/accounts", { body }),
-  updateAccount: (
-    accountId: string,
-    body: { display_name?: string; role?: Role; is_disabled?: boolean; new_password?: string },
-  ) => call<Account>("PATCH", `/accounts/${id(accountId)}`, { body }),
+    body(client.GET("/api/v1/accounts", { params: { query }, signal })),
+  createAccount: (draft: AccountDraft) => body(client.POST("/api/v1/accounts", { body: draft })),
+  updateAccount: (account_id: string, change: AccountChange) =>
+    body(
+      client.PATCH("/api/v1/accounts/{account_id}", {
+        params: { path: { account_id } },
+        body: change,
+      }),
+    ),
 
-  liveClasses: (
-    query: ListQuery & { state?: string; series_id?: string; mine?: boolean },
+  liveClasses: (query: ClassQuery, signal?: AbortSignal) =>
+    body(client.GET("/api/v1/live-classes", { params: { query }, signal })),
+  /** Classes in any of these states, in the order of the states. */
+  async liveClassesIn(
+    states: readonly ClassState[],
+    query: ClassQuery,
     signal?: AbortSignal,
-  ) => call<Page<LiveClass>>("GET", "/live-classes", { query: { ...query }, signal }),
+  ): Promise<LiveClass[]> {
+    const pages = await Promise.all(
+      states.map((state) => hall.liveClasses({ ...query, state }, signal)),
+    );
+    return pages.flatMap((page) => page.items);
+  },
   liveClass: (classId: string, signal?: AbortSignal) =>
-    call<LiveClass>("GET", `/live-classes/${id(classId)}`, { signal }),
-  createLiveClass: (body: LiveClassDraft) => call<LiveClass>("POST", "/live-classes", { body }),
-  updateLiveClass: (classId: string, body: Partial<LiveClassDraft>) =>
-    call<LiveClass>("PATCH", `/live-classes/${id(classId)}`, { body }),
-  deleteLiveClass: (classId: string) => call<null>("DELETE", `/live-classes/${id(classId)}`),
+    body(client.GET("/api/v1/live-classes/{class_id}", { ...ofClass(classId), signal })),
+  createLiveClass: (draft: LiveClassDraft) =>
+    body(client.POST("/api/v1/live-classes", { body: draft })),
+  updateLiveClass: (classId: string, change: LiveClassChange) =>
+    body(client.PATCH("/api/v1/live-classes/{class_id}", { ...ofClass(classId), body: change })),
+  deleteLiveClass: (classId: string) =>
+    body(client.DELETE("/api/v1/live-classes/{class_id}", ofClass(classId))),
   publishAccess: (classId: string) =>
-    call<PublishAccess>("GET", `/live-classes/${id(classId)}/publish`),
+    body(client.GET("/api/v1/live-classes/{class_id}/publish", ofClass(classId))),
   rotateKey: (classId: string) =>
-    call<PublishAccess>("POST", `/live-classes/${id(classId)}/rotate-key`),
-  endLiveClass: (classId: string) => call<LiveClass>("POST", `/live-classes/${id(classId)}/end`),
+    body(client.POST("/api/v1/live-classes/{class_id}/rotate-key", ofClass(classId))),
+  endLiveClass: (classId: string) =>
+    body(client.POST("/api/v1/live-classes/{class_id}/end", ofClass(classId))),
   reopenLiveClass: (classId: string) =>
-    call<LiveClass>("POST", `/live-classes/${id(classId)}/reopen`),
+    body(client.POST("/api/v1/live-classes/{class_id}/reopen", ofClass(classId))),
 
   seriesList: (query: ListQuery, signal?: AbortSignal) =>
-    call<Page<Series>>("GET", "/series", { query: { ...query }, signal }),
-  series: (seriesId: string, signal?: AbortSignal) =>
-    call<Series>("GET", `/series/${id(seriesId)}`, { signal }),
-  createSeries: (body: { title: string; description?: string }) =>
-    call<Series>("POST", "/series", { body }),
-  updateSeries: (seriesId: string, body: { title?: string; description?: string }) =>
-    call<Series>("PATCH", `/series/${id(seriesId)}`, { body }),
+    body(client.GET("/api/v1/series", { params: { query }, signal })),
+  series: (series_id: string, signal?: AbortSignal) =>
+    body(client.GET("/api/v1/series/{series_id}", { params: { path: { series_id } }, signal })),
+  createSeries: (draft: { title: string; description: string }) =>
+    body(client.POST("/api/v1/series", { body: draft })),
+  updateSeries: (series_id: string, change: { title?: string; description?: string }) =>
+    body(
+      client.PATCH("/api/v1/series/{series_id}", { params: { path: { series_id } }, body: change }),
+    ),
 
-  lectures: (query: ListQuery & { series_id?: string; state?: string }, signal?: AbortSignal) =>
-    call<Page<Lecture>>("GET", "/lectures", { query: { ...query }, signal }),
+  lectures: (query: LectureQuery, signal?: AbortSignal) =>
+    body(client.GET("/api/v1/lectures", { params: { query }, signal })),
   lecture: (lectureId: string, signal?: AbortSignal) =>
-    call<Lecture>("GET", `/lectures/${id(lectureId)}`, { signal }),
-  updateLecture: (
-    lectureId: string,
-    body: {
-      title?: string;
-      description?: string;
-      visibility?: Visibility;
-      series_id?: string | null;
-      position?: number | null;
-    },
-  ) => call<Lecture>("PATCH", `/lectures/${id(lectureId)}`, { body }),
-  deleteLecture: (lectureId: string) => call<null>("DELETE", `/lectures/${id(lectureId)}`),
-  lectureJobs: (lectureId: string, signal?: AbortSignal) =>
-    call<Page<Job> | Job[] | { items: Job[] }>("GET", `/lectures/${id(lectureId)}/jobs`, {
-      signal,
-    }),
-  transcode: (lectureId: string) => call<unknown>("POST", `/lectures/${id(lectureId)}/transcode`),
-  retryUnit: (unitId: string) => call<unknown>("POST", `/units/${id(unitId)}/retry`),
+    body(client.GET("/api/v1/lectures/{lecture_id}", { ...ofLecture(lectureId), signal })),
+  updateLecture: (lectureId: string, change: LectureChange) =>
+    body(client.PATCH("/api/v1/lectures/{lecture_id}", { ...ofLecture(lectureId), body: change })),
+  deleteLecture: (lectureId: string) =>
+    body(client.DELETE("/api/v1/lectures/{lecture_id}", ofLecture(lectureId))),
 };

@@ -1,7 +1,8 @@
-/** One request to `/api/v1`: cookie session, CSRF header, deadline, problems as `ApiProblem`. */
+/** The generated client with our manners: cookie session, CSRF header, deadline, `ApiProblem`s. */
+import createClient from "openapi-fetch";
 import { asProblem, problemFrom } from "./problem";
+import type { paths } from "./schema";
 
-export const API_BASE = "/api/v1";
 const DEADLINE_MS = 15_000; // A page says so sooner than a thin village link gives up.
 
 let csrfToken = "";
@@ -10,56 +11,65 @@ export function setCsrfToken(token: string): void {
   csrfToken = token;
 }
 
-export type Query = Record<string, string | number | boolean | null | undefined>;
-
-export interface CallOptions {
-  query?: Query;
-  body?: unknown;
-  signal?: AbortSignal;
-}
-
-/** Empty, null and undefined values are left out. */
-export function buildUrl(path: string, query: Query = {}): string {
-  const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
-    if (value !== null && value !== undefined && value !== "") search.set(name, String(value));
-  }
-  const text = search.toString();
-  return `${API_BASE}${path}${text ? `?${text}` : ""}`;
-}
-
-/** Raises `ApiProblem`; a cancelled request raises the `AbortError` of the caller's signal. */
-export async function call<T>(method: string, path: string, options: CallOptions = {}): Promise<T> {
-  const headers: Record<string, string> = { Accept: "application/json, application/problem+json" };
-  if (method !== "GET") headers["X-CSRF-Token"] = csrfToken;
-  if (options.body !== undefined) headers["Content-Type"] = "application/json";
+/** One request. Raises `ApiProblem`, or the `AbortError` of the caller's own signal. */
+async function send(request: Request): Promise<Response> {
   const deadline = AbortSignal.timeout(DEADLINE_MS);
   let response: Response;
   try {
-    response = await fetch(buildUrl(path, options.query), {
-      method,
-      headers,
-      credentials: "same-origin",
-      cache: "no-store",
-      body: options.body === undefined ? undefined : JSON.stringify(options.body),
-      signal: options.signal ? AbortSignal.any([options.signal, deadline]) : deadline,
-    });
+    response = await fetch(
+      new Request(request, { signal: withDeadline(request.signal, deadline) }),
+    );
   } catch (error) {
-    if (options.signal?.aborted) throw error;
+    if (request.signal.aborted) throw error;
     throw asProblem(error);
   }
-  const text = await response.text();
-  const body = parseJson(text);
-  if (!response.ok) throw problemFrom(response.status, body, response.headers.get("Retry-After"));
-  return body as T;
+  if (response.ok) return response;
+  throw problemFrom(
+    response.status,
+    parseJson(await response.text()),
+    response.headers.get("Retry-After"),
+  );
+}
+
+/** `AbortSignal.any` is missing in browsers of 2023 and older: those go without a deadline. */
+function withDeadline(own: AbortSignal, deadline: AbortSignal): AbortSignal {
+  return "any" in AbortSignal ? AbortSignal.any([own, deadline]) : own;
 }
 
 function parseJson(text: string): unknown {
-  if (text === "") return null;
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
     if (error instanceof SyntaxError) return null; // A gate's HTML error page has no fields for us.
     throw error;
   }
+}
+
+export const client = createClient<paths>({
+  baseUrl: window.location.origin,
+  credentials: "same-origin",
+  cache: "no-store",
+  fetch: send,
+  // Filters that are not set are left out, so that "" is not taken for a value.
+  querySerializer: (query) => {
+    const search = new URLSearchParams();
+    for (const [name, value] of Object.entries(query as Record<string, unknown>)) {
+      if (value !== undefined && value !== null && value !== "" && value !== false) {
+        search.set(name, String(value as string | number | true));
+      }
+    }
+    return search.toString();
+  },
+});
+client.use({
+  onRequest: ({ request }) => {
+    if (request.method !== "GET") request.headers.set("X-CSRF-Token", csrfToken);
+    return request;
+  },
+});
+
+/** The body of an answer that was 2xx: everything else was thrown by `send`. */
+export async function body<T>(answer: Promise<{ data?: T }>): Promise<T> {
+  const { data } = await answer;
+  return data as T;
 }

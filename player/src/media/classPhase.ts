@@ -13,6 +13,8 @@ export const REPLAY_PATIENCE_MS = 60_000;
 export interface PhaseInput {
   state: LiveClass["state"];
   hasPlayback: boolean;
+  /** Someone pressed "end"; the last seconds are being closed. */
+  isEnding: boolean;
   hasReplay: boolean;
   /** The player has read EXT-X-ENDLIST in the live playlist. */
   sawEnd: boolean;
@@ -21,7 +23,8 @@ export interface PhaseInput {
 }
 
 export function phaseOf(input: PhaseInput): ClassPhase {
-  const isOver = input.state === "ended" || (input.sawEnd && input.state !== "scheduled");
+  const isOver =
+    input.state === "ended" || input.isEnding || (input.sawEnd && input.state !== "scheduled");
   if (isOver) {
     if (input.hasReplay && input.state === "ended") return "replay";
     return (input.sinceEnd_ms ?? 0) > REPLAY_PATIENCE_MS ? "over" : "ending";

@@ -23,6 +23,7 @@ export function useLiveClass(classId: string) {
       state: liveClass.value?.state ?? "scheduled",
       hasPlayback: liveClass.value?.playback != null,
       hasReplay: liveClass.value?.replay?.playback != null,
+      isEnding: liveClass.value?.is_ending ?? false,
       sawEnd: sawEnd.value,
       sinceEnd_ms: endSeenAt_ms.value === null ? null : now_ms.value - endSeenAt_ms.value,
     }),

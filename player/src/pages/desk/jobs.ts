@@ -1,15 +1,10 @@
 /** Jobs and units as an editor reads them. Pure. */
-import type { Job, Unit } from "@/api/types";
+import type { Unit } from "@/api/types";
 
 const FINAL = ["done", "failed", "cancelled"];
 
 export function isRunning(job: { state: string }): boolean {
   return !FINAL.includes(job.state);
-}
-
-/** The API may answer a bare list or a page. */
-export function jobList(answer: Job[] | { items: Job[] }): Job[] {
-  return Array.isArray(answer) ? answer : answer.items;
 }
 
 const UNIT_RANK: Readonly<Record<Unit["state"], number>> = {
