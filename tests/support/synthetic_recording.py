@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import subprocess
 from collections.abc import Sequence
@@ -53,8 +54,10 @@ async def store_recording(
     clock, msn = 0, 0
     epochs: list[RecordedEpoch] = []
     for number, sketch in enumerate(sketches):
-        av, audio = encode_epoch(sketch, folder / f"epoch-{number}")
-        epoch, blobs = _cut(av, audio, sketch, number, first_msn=msn, start_ticks=clock)
+        av, audio = await asyncio.to_thread(encode_epoch, sketch, folder / f"epoch-{number}")
+        epoch, blobs = await asyncio.to_thread(
+            _cut, av, audio, sketch, number, first_msn=msn, start_ticks=clock
+        )
         for (rendition, name), data in blobs.items():
             if isinstance(name, str):
                 key = init_key(broadcast_id, epoch=number, rendition=rendition, name=name)
