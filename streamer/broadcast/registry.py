@@ -18,7 +18,6 @@ from kernel.errors import (
     NotSignedInError,
 )
 from kernel.ids import hash_secret
-from kernel.layout import MAX_KEY_CHARS
 from kernel.messages import BroadcastStatus, PublishGrant, PublishRequest
 from kernel.timing import to_seconds
 from streamer.broadcast.broadcast import Broadcast
@@ -37,6 +36,8 @@ REAP_PERIOD_S: Final = 5.0
 LINGER_S: Final = 3600.0  # Ended broadcasts stay at hand: most reopenings come soon.
 MAX_PUBLISHERS: Final = 64  # One box carries far fewer; caps what a leaked key can open.
 MAX_ASKING: Final = 32  # Admissions that wait for vod at once.
+UNKNOWN_S: Final = 10.0  # A broadcast nobody knows is not looked for more often.
+MAX_UNKNOWN: Final = 1000
 MAX_ARCHIVED: Final = 16  # Windows of ended broadcasts kept; a 2 h class is ~2 MB.
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,7 @@ class BroadcastRegistry:
         self._running: dict[str, RunningBroadcast] = {}
         self._credentials: dict[str, str] = {}
         self._archive: OrderedDict[str, tuple[History, LiveWindow]] = OrderedDict()
+        self._unknown: OrderedDict[str, float] = OrderedDict()
         self._loading: dict[str, asyncio.Lock] = {}
         self._asking_count = 0
         self._is_closing = False
@@ -97,7 +99,12 @@ class BroadcastRegistry:
         self._running.clear()
 
     async def _recover(self, broadcast_id: str) -> None:
-        running = await self._factory.recover(broadcast_id)
+        try:
+            running = await self._factory.recover(broadcast_id)
+        except (HallError, OSError, ValueError):
+            # One damaged folder must not keep all other classes off the air; its files stay.
+            log.exception("broadcast_not_recovered", broadcast_id=broadcast_id)
+            return
         if running is None:
             return
         history = running.broadcast.recorder.history
@@ -114,6 +121,7 @@ class BroadcastRegistry:
         broadcast = running.broadcast
         self._running[broadcast.broadcast_id] = running
         self._archive.pop(broadcast.broadcast_id, None)
+        self._unknown.pop(broadcast.broadcast_id, None)
         if broadcast.state is not BroadcastState.ENDED:
             for digest in broadcast.recorder.history.credentials:
                 self._credentials[digest] = broadcast.broadcast_id
@@ -251,21 +259,28 @@ class BroadcastRegistry:
         return (await self._load_archived(broadcast_id))[1]
 
     async def _load_archived(self, broadcast_id: str) -> tuple[History, LiveWindow]:
-        if not is_folder_name(broadcast_id) or len(broadcast_id) > MAX_KEY_CHARS:
+        is_unknown = self._unknown.get(broadcast_id, 0.0) > self._clock.monotonic_s()
+        if is_unknown or not is_folder_name(broadcast_id):
             raise NotFoundError("no such broadcast")
         found = self._archive.get(broadcast_id)
         if found is None:
             async with self._lock(broadcast_id):
-                found = self._archive.get(broadcast_id)
-                if found is None:
-                    history = await self._factory.load_history(broadcast_id)
-                    folder = self._factory.folder(broadcast_id)
-                    found = history, self._factory.build_window(history, folder)
+                found = self._archive.get(broadcast_id) or await self._read_journal(broadcast_id)
         self._archive[broadcast_id] = found
         self._archive.move_to_end(broadcast_id)
         while len(self._archive) > MAX_ARCHIVED:
             self._archive.popitem(last=False)
         return found
+
+    async def _read_journal(self, broadcast_id: str) -> tuple[History, LiveWindow]:
+        try:
+            history = await self._factory.load_history(broadcast_id)
+        except NotFoundError:
+            self._unknown[broadcast_id] = self._clock.monotonic_s() + UNKNOWN_S
+            while len(self._unknown) > MAX_UNKNOWN:
+                self._unknown.popitem(last=False)
+            raise
+        return history, self._factory.build_window(history, self._factory.folder(broadcast_id))
 
     # ---- what vod asks -------------------------------------------------------------------------
 

@@ -39,12 +39,25 @@ SizeOf = Mapping[tuple[int, Rendition, int], int]
 
 @dataclass
 class EpochHistory:
-    """One epoch: what the packager said, its closed segments, and whether it is over."""
+    """One epoch: what the packager said, its closed segments, and whether it is over.
+
+    ``recorded`` says the same as ``segments`` in the words of the index, kept along so that the
+    end of a ten-hour class does not stop the loop.
+    """
 
     info: EpochInfo
     segments: list[SegmentInfo] = field(default_factory=list)
+    recorded: list[RecordedSegment] = field(default_factory=list)
     end_reason: str | None = None
     are_inits_stored: bool = False
+
+    def add(self, segment: SegmentInfo) -> None:
+        self.segments.append(segment)
+        self.recorded.append(_index_segment(segment))
+
+    def put(self, position: int, segment: SegmentInfo) -> None:
+        self.segments[position] = segment
+        self.recorded[position] = _index_segment(segment)
 
 
 @dataclass
@@ -227,7 +240,7 @@ class History:
             return False
         if segment.msn < self.next_msn or not self._fill_hole(segment):
             return False
-        self.epochs[-1].segments.append(segment)
+        self.epochs[-1].add(segment)
         self.open_parts = []
         return True
 
@@ -241,7 +254,7 @@ class History:
             return False
         each, rest = divmod(lost_ticks, lost_count)
         for position in range(lost_count):
-            self.epochs[-1].segments.append(
+            self.epochs[-1].add(
                 SegmentInfo(
                     epoch=segment.epoch,
                     msn=self.next_msn,
@@ -304,7 +317,7 @@ def mark_gap(history: History, msn: int) -> SegmentInfo | None:
         for position, segment in enumerate(epoch.segments):
             if segment.msn == msn:
                 gap = replace(segment, is_gap=True, sizes={"av": 0, "audio": 0})
-                epoch.segments[position] = gap
+                epoch.put(position, gap)
                 return gap
     return None
 
@@ -323,15 +336,16 @@ def _index_epoch(epoch: EpochHistory) -> RecordedEpoch:
         sample_rate_hz=info.sample_rate_hz,
         channels_count=info.channels_count,
         protocol="whip" if info.protocol == "whip" else "rtmp",
-        segments=tuple(
-            RecordedSegment(
-                msn=item.msn,
-                start_ticks=item.start_ticks,
-                duration_ticks=item.duration_ticks,
-                av_bytes=item.sizes.get("av", 0),
-                audio_bytes=item.sizes.get("audio", 0),
-                is_gap=item.is_gap,
-            )
-            for item in epoch.segments
-        ),
+        segments=tuple(epoch.recorded),
+    )
+
+
+def _index_segment(item: SegmentInfo) -> RecordedSegment:
+    return RecordedSegment(
+        msn=item.msn,
+        start_ticks=item.start_ticks,
+        duration_ticks=item.duration_ticks,
+        av_bytes=item.sizes.get("av", 0),
+        audio_bytes=item.sizes.get("audio", 0),
+        is_gap=item.is_gap,
     )

@@ -247,5 +247,5 @@ class Recorder:
 
     def _submit(self, task: WriteTask) -> None:
         """Queue a journal line; they are small, so only a disk that hangs for hours refuses."""
-        if not self._writer.submit(task, size_bytes=LINE_BYTES):
+        if not self._writer.submit(task):
             log.error("journal_line_lost", broadcast_id=self.folder.broadcast_id)

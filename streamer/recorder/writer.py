@@ -89,12 +89,14 @@ class SpoolWriter:
             await asyncio.to_thread(self._thread.join, 10.0)
 
     def submit(self, task: WriteTask, *, size_bytes: int = 0) -> bool:
-        """Queue a task; ``False`` when the queue is full. Never blocks."""
+        """Queue a task; ``False`` when the queue is full. Never blocks.
+
+        Tasks without ``size_bytes`` (journal lines, closing a segment) only meet the limit on the
+        number of tasks: they must get through where media is refused.
+        """
         with self._wake:
-            if (
-                self._queued_bytes + size_bytes > MAX_QUEUED_BYTES
-                or len(self._tasks) >= MAX_QUEUED_TASKS
-            ):
+            is_heavy = size_bytes > 0 and self._queued_bytes + size_bytes > MAX_QUEUED_BYTES
+            if is_heavy or len(self._tasks) >= MAX_QUEUED_TASKS:
                 self.refused_count += 1
                 return False
             self._queued_bytes += size_bytes
@@ -196,15 +198,22 @@ class BroadcastFiles:
         self._unwritten = bytearray()
 
     def append_line_blocking(self, line: bytes) -> None:
-        """Append to the journal; what a full disk refuses is kept for the next call."""
+        """Append to the journal; what a full disk refuses is tried again at each commit."""
         self._unwritten += line
+        self._writer.mark_dirty(self)
+        try:
+            self._write_lines_blocking()
+        except OSError as error:
+            log.error("journal_waits", folder=str(self.folder), detail=str(error))  # noqa: TRY400 - a state
+
+    def _write_lines_blocking(self) -> None:
         journal = self._journal
         if journal is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             journal = self._journal = (self.folder / "journal.jsonl").open("ab", buffering=0)
-        written = journal.write(self._unwritten) or 0
-        del self._unwritten[:written]
-        self._writer.mark_dirty(self)
+        while self._unwritten:
+            written = journal.write(self._unwritten) or 0
+            del self._unwritten[:written]
 
     def append_media_blocking(self, path: Path, data: bytes) -> None:
         """Append to a segment's file.
@@ -233,9 +242,9 @@ class BroadcastFiles:
 
     def sync_blocking(self) -> None:
         self._sync_media_blocking()
+        if self._unwritten:
+            self.append_line_blocking(b"")
         if self._journal is not None:
-            if self._unwritten:
-                self.append_line_blocking(b"")
             os.fsync(self._journal.fileno())
 
     def _sync_media_blocking(self) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel.blobs.directory import DirectoryBlobStore
+from kernel.blobs.executor import BoundedExecutor
+from streamer.live import LiveWindow
 from streamer.ports import Part, SegmentInfo
 from streamer.recorder.history import close_after_crash, replay_journal
 from streamer.recorder.lines import (
@@ -25,8 +29,13 @@ from streamer.recorder.lines import (
     encode_line,
     encode_part,
 )
+from streamer.recorder.reader import RecordedMedia
+from streamer.recorder.spool import SpoolFolder
 from tests.support.media_parts import build_epoch
 
+FOLDER = SpoolFolder(Path("unused"), "b")
+BLOBS = DirectoryBlobStore(Path("unused"))
+DISK = BoundedExecutor("unused", workers=1, max_pending=1)
 HEADER = encode_line(BroadcastLine(broadcast_id="b", live_class_id="c"))
 small = st.integers(0, 4)
 ticks = st.sampled_from([0, 90_000, 180_000, 270_000, 360_000])
@@ -80,6 +89,13 @@ def check(data: bytes) -> None:
     assert point.next_msn == history.next_msn
     assert all(point.next_epoch > epoch.info.epoch for epoch in history.epochs)
     assert history.stored <= {segment.msn for segment in history.segments}
+    window = LiveWindow("b", RecordedMedia(FOLDER, history, blobs=BLOBS, disk=DISK))
+    window.restore(
+        [epoch.info for epoch in history.epochs],
+        list(history.segments),
+        is_ended=history.is_ended,
+    )
+    assert window.duration_ticks == history.next_ticks
     half = close_after_crash(history, {})
     assert half is None or half.duration_ticks > 0
     assert replay_journal(data[:length])[0] == history

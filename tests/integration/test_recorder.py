@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -294,3 +295,49 @@ async def test_a_segment_whose_bytes_are_gone_is_a_gap_unless_it_is_stored(tmp_p
         await asyncio.to_thread(bench.folder.delete_segment_blocking, epoch=0, msn=msn)
     history = await recover(tmp_path)
     assert [item.is_gap for item in history.segments] == [False, True]
+
+
+async def test_a_disk_that_hangs_costs_segments_not_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.recorder.writer.MAX_QUEUED_BYTES", 50_000)
+    async with open_bench(tmp_path) as bench:
+        source = PartSource(bench.recorder)
+        source.open_epoch()
+        source.write_segment()
+        await bench.recorder.flush()
+        disk = threading.Event()
+        bench.writer.submit(lambda: disk.wait(20) and None)
+        for _ in range(20):
+            source.write_segment(size_bytes=4000)
+        assert bench.writer.queued_bytes <= 50_000
+        assert bench.writer.refused_count > 0
+        disk.set()
+        await bench.recorder.flush()
+        source.write_segment()
+        await bench.recorder.flush()
+        segments = bench.recorder.build_index().epochs[0].segments
+        assert [item.msn for item in segments] == list(range(22))
+        assert [segments[0].is_gap, segments[-1].is_gap] == [False, False]
+        assert any(item.is_gap for item in segments)
+        for item in segments:
+            if not item.is_gap:
+                media = await bench.media.read_segment(0, "av", item.msn)
+                assert media == source.media["av", item.msn]
+
+
+async def test_journal_lines_that_the_disk_refuses_are_written_when_it_can_again(
+    tmp_path: Path,
+) -> None:
+    folder = SpoolFolder(tmp_path / "spool", BROADCAST)
+    folder.journal.mkdir(parents=True)  # Opening it for writing fails.
+    async with open_bench(tmp_path) as bench:
+        source = PartSource(bench.recorder)
+        source.open_epoch()
+        source.write_segment()
+        await bench.recorder.flush()
+        await asyncio.to_thread(folder.journal.rmdir)
+        await bench.recorder.flush()
+        live = bench.recorder.history
+    history = await recover(tmp_path)
+    assert history.build_index() == live.build_index()
