@@ -146,6 +146,16 @@ async def test_transcoding_waits_for_the_recording(vod: Vod) -> None:
     assert (await vod.call("GET", f"/lectures/{lecture_id}")).body["jobs"] == []
 
 
+async def test_deleting_a_lecture_stops_its_jobs(vod: Vod) -> None:
+    lecture_id, _ = await hold_class(vod)
+    unit_id = (await find_units(vod, lecture_id))["plan"]["id"]
+    claimed = await claim(vod, unit_id)
+    assert (await vod.call("DELETE", f"/lectures/{lecture_id}", role=Role.EDITOR)).status == 204
+    beat = UnitHeartbeat(fence=claimed.fence, progress=0.5)
+    with pytest.raises(ConflictError):
+        await vod.internal.call("POST", f"/internal/units/{unit_id}/heartbeat", body=beat)
+
+
 async def test_wrong_reports_are_answered_with_problems(vod: Vod) -> None:
     lecture_id, _ = await hold_class(vod)
     unit_id = (await find_units(vod, lecture_id))["plan"]["id"]

@@ -70,6 +70,17 @@ async def start_again(session: AsyncSession, *, lecture_id: str, now: datetime) 
     return await _create_job(session, recording, generation=generation, now=now)
 
 
+async def cancel_jobs(
+    session: AsyncSession, lecture_id: str, *, reason: str, now: datetime
+) -> None:
+    """Cancel whatever is not done for a lecture; workers hear of it at their next heartbeat."""
+    open_jobs = await session.scalars(
+        select(Job).where(Job.lecture_id == lecture_id, Job.state.in_(_OPEN)).with_for_update()
+    )
+    for job in open_jobs.all():
+        await cancel_units(session, job.id, reason=reason, now=now)
+
+
 async def _load_recording(session: AsyncSession, lecture_id: str, version: int | None) -> Recording:
     statement = select(Recording).where(Recording.lecture_id == lecture_id)
     if version is not None:
@@ -86,13 +97,7 @@ async def _load_recording(session: AsyncSession, lecture_id: str, version: int |
 async def _create_job(
     session: AsyncSession, recording: Recording, *, generation: int, now: datetime
 ) -> Job:
-    older = await session.scalars(
-        select(Job)
-        .where(Job.lecture_id == recording.lecture_id, Job.state.in_(_OPEN))
-        .with_for_update()
-    )
-    for job in older.all():
-        await cancel_units(session, job.id, reason="replaced by a newer job", now=now)
+    await cancel_jobs(session, recording.lecture_id, reason="replaced by a newer job", now=now)
     job = Job(
         id=new_id(),
         lecture_id=recording.lecture_id,

@@ -15,6 +15,7 @@ from vod.accounts.roles import Viewer, Visibility
 from vod.audit.service import record
 from vod.db.engine import Database
 from vod.http.pagination import PageQuery, build_like, load_page
+from vod.jobs.planning import cancel_jobs
 from vod.lectures import schemas
 from vod.lectures.models import Lecture, LectureState
 from vod.lectures.policy import may_see_lecture
@@ -139,6 +140,7 @@ async def delete_lecture(
     async with database.write() as session:
         lecture = await load_lecture(session, lecture_id, viewer)
         lecture.deleted_at = now
+        await cancel_jobs(session, lecture_id, reason="the lecture was deleted", now=now)
         record(
             session,
             now=now,
