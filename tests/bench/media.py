@@ -22,14 +22,19 @@ async def run_ffmpeg(*argv: str, ffmpeg: str = FFMPEG) -> None:
 
 
 async def make_lecture(
-    path: Path, *, duration_s: int, bitrate: str = "2500k", audio: str = "aac"
+    path: Path,
+    *,
+    duration_s: int,
+    bitrate: str = "2500k",
+    audio: str = "aac",
+    size: str = "1280x720",
 ) -> Path:
-    """720p30 H.264 Baseline without B-frames, 2 s GOP, with a tone; constant bitrate."""
+    """H.264 Baseline, 30 fps without B-frames, 2 s GOP, with a tone; constant bitrate."""
     codec = (
         ["-c:a", "aac", "-b:a", "128k"] if audio == "aac" else ["-c:a", "libopus", "-b:a", "64k"]
     )
     await run_ffmpeg(
-        "-f", "lavfi", "-i", f"testsrc2=size=1280x720:rate=30:duration={duration_s}",
+        "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=30:duration={duration_s}",
         "-f", "lavfi", "-i", f"sine=frequency=300:sample_rate=48000:duration={duration_s}",
         "-c:v", "libx264", "-preset", "veryfast", "-profile:v", "baseline", "-pix_fmt", "yuv420p",
         "-x264-params", "nal-hrd=cbr:force-cfr=1",
