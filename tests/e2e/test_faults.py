@@ -60,8 +60,8 @@ async def test_class_goes_on_when_a_neighbour_is_killed(hall: Hall, victim: str)
         await _wait_recorded(admin, made["id"], 3)
         killed = hall.child(victim)
         killed.kill()
-        await eventually(lambda: hall.child(victim).pid != killed.pid, timeout_s=20)
-        await eventually(lambda: hall._is_ready(), timeout_s=30)
+        await eventually(lambda: hall.is_back(victim, killed), timeout_s=20)
+        await eventually(hall.is_ready, timeout_s=30)
         before = await _recorded_s(admin, made["id"])
         await _wait_recorded(admin, made["id"], before + 4)
     _, length_s, discontinuities = await _end_and_measure(admin, made["id"])
@@ -79,7 +79,7 @@ async def test_killed_streamer_loses_at_most_two_seconds(hall: Hall) -> None:
         before = await _recorded_s(admin, made["id"])
         killed = hall.child("streamer")
         killed.kill()
-    await eventually(lambda: hall.child("streamer").pid != killed.pid, timeout_s=20)
+    await eventually(lambda: hall.is_back("streamer", killed), timeout_s=20)
     await admin.wait_for_state(made["id"], "interrupted")
     async with publish(url):
         await admin.wait_for_state(made["id"], "live")
@@ -155,7 +155,7 @@ async def test_ctrl_c_stops_everything_and_a_second_start_goes_on(hall: Hall) ->
     started = time.monotonic()
     await hall.stop()
     assert time.monotonic() - started < 20
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(OSError, match=r"."):
         await asyncio.open_connection("127.0.0.1", hall.http_port)
     await hall.start()
     admin = await hall.admin()

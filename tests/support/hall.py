@@ -131,9 +131,10 @@ class Hall:
                 sys.executable, "-m", "hall", "up",
                 cwd=ROOT, env=env, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
-        await eventually(self._is_ready, timeout_s=READY_S, message="hall up is not ready")
+        await eventually(self.is_ready, timeout_s=READY_S, message="hall up is not ready")
 
-    async def _is_ready(self) -> bool:
+    async def is_ready(self) -> bool:
+        """Tell whether `hall up` said so and the gate answers."""
         if self._process is not None and self._process.returncode is not None:
             raise AssertionError(
                 "hall up ended:\n" + self.log_path.read_text(encoding="utf-8")[-4000:]
@@ -167,6 +168,13 @@ class Hall:
 
     def child(self, name: str) -> psutil.Process:
         """The process of a child: ``vod``, ``streamer``, ``worker``, ``gate`` or ``valkey``."""
+        found = self.find_child(name)
+        if found is None:
+            raise AssertionError(f"no child {name}")
+        return found
+
+    def find_child(self, name: str) -> psutil.Process | None:
+        """The same, ``None`` while it is being started again."""
         words = {
             "vod": ("serve", "vod"),
             "streamer": ("serve", "streamer"),
@@ -177,10 +185,18 @@ class Hall:
         if self._process is None:
             raise AssertionError("not running")
         for process in psutil.Process(self._process.pid).children():
-            line = " ".join(process.cmdline())
+            try:
+                line = " ".join(process.cmdline())
+            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+                continue
             if all(word in line for word in words):
                 return process
-        raise AssertionError(f"no child {name}")
+        return None
+
+    def is_back(self, name: str, killed: psutil.Process) -> bool:
+        """Tell whether the supervisor has started the child that was killed again."""
+        found = self.find_child(name)
+        return found is not None and found.pid != killed.pid
 
     def api(self) -> Api:
         """An anonymous client."""
