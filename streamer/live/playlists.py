@@ -31,7 +31,9 @@ from streamer import ports
 from streamer.timeline import PART_TICKS, TARGET_DURATION_S
 
 TARGET_TICKS: Final = TARGET_DURATION_S * TICKS_PER_S
-PARTS_TICKS: Final = 3 * TARGET_TICKS  # §4.4.4.9: parts SHOULD go after 3 target durations.
+PARTS_SEGMENTS_COUNT: Final = 2  # §4.4.4.9: parts SHOULD go after 3 target durations. Two closed
+# segments and the open one never exceed that, reach back twice PART-HOLD-BACK, and are what
+# linters count (one of them takes the preload hint for a segment of its own).
 SKIP_TICKS: Final = 6 * TARGET_TICKS  # §4.4.3.8: CAN-SKIP-UNTIL MUST be >= 6 target durations.
 CONTROL: Final = ServerControl(
     may_block_reload=True,
@@ -92,6 +94,13 @@ class WindowState:
     edge_ticks: int
     next_part: NextPart | None
     is_ended: bool
+
+    @property
+    def parts_from(self) -> int:
+        """Index of the first closed segment that lists its parts."""
+        if self.is_ended:
+            return len(self.segments)
+        return max(0, len(self.segments) - PARTS_SEGMENTS_COUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,19 +172,16 @@ class RenditionPlaylist:
         following = segments[first:] or [s for s in (state.open_segment,) if s is not None]
         if following and not following[0].starts_epoch:
             out.append(f'#EXT-X-MAP:URI="{self._init_uri(following[0].epoch)}"\n'.encode())
-        for segment in segments[first:]:
-            has_parts = segment.end_ticks > state.edge_ticks - PARTS_TICKS
-            out.append(self._lines(segment, has_parts=has_parts))
+        for index, segment in enumerate(segments[first:], first):
+            out.append(self._lines(segment, has_parts=index >= state.parts_from))
         plain = b"".join((*out, self._render_tail(state)))
         return Text(plain, gzip.compress(plain, _GZIP_LEVEL, mtime=0))
 
     def _settle(self, state: WindowState) -> _Settled:
         if self._settled is None:
             self._settled, self._settled_count = _Settled(_render_head(state)), 0
-        while self._settled_count < len(state.segments):
+        while self._settled_count < state.parts_from:
             segment = state.segments[self._settled_count]
-            if segment.end_ticks > state.edge_ticks - PARTS_TICKS and not state.is_ended:
-                break
             self._settled.add(self._render_segment(segment, has_parts=False))
             segment.lines.clear()  # From here on it is part of the joined text.
             self._settled_count += 1

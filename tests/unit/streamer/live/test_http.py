@@ -32,7 +32,7 @@ class SpoolReader:
         self.reads_count = 0
 
     async def read_init(self, epoch: int, rendition: Rendition, name: str) -> bytes:
-        raise BlobMissingError(name)
+        raise BlobMissingError(f"{epoch}/{rendition}/{name}")
 
     async def read_segment(self, epoch: int, rendition: Rendition, msn: int) -> bytes:
         return b"".join([chunk async for chunk in self.iter_segment(epoch, rendition, msn)])
@@ -102,7 +102,7 @@ class Origin:
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait for a condition of the server, with a deadline."""
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the server's state has no event to wait for.
             await asyncio.sleep(0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -101,7 +103,7 @@ def check_whole(world: World) -> None:
         positions = sink.audio_positions(epoch.epoch)
         rate = epoch.sample_rate_hz
         frame = 1024
-        gaps = {b - a for a, b in zip(positions, positions[1:], strict=False)}
+        gaps = {b - a for a, b in pairwise(positions)}
         assert gaps <= {frame}
         assert abs(positions[0] / rate - epoch.start_ticks / SECOND) <= frame / rate + 1e-3
         end = (positions[-1] + frame) / rate
