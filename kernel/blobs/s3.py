@@ -35,14 +35,18 @@ RETRY_WAITS_S: Final = (0.2, 1.0)  # Between three attempts.
 PART_BYTES: Final = 16 * 1024 * 1024  # Multipart above it; three parts in memory at most.
 LIST_PAGE: Final = 1000
 
-_MISSING: Final = {"NoSuchKey", "NoSuchObject", "NotFound"}
+_MISSING: Final = {
+    "NoSuchKey",
+    "NoSuchObject",
+    "NotFound",
+    "NoSuchBucket",
+}  # The first put makes it.
 _TRANSIENT: Final = {
     "SlowDown",
     "InternalError",
     "ServiceUnavailable",
     "RequestTimeout",
     "OperationAborted",
-    "NoSuchBucket",  # We make it; another process may be doing so.
     "RequestTimeTooSkewed",
 }
 
@@ -158,7 +162,7 @@ class S3BlobStore:
             try:
                 self._client.remove_object(self._bucket, key)
             except S3Error as error:
-                if error.code not in _MISSING | {"NoSuchBucket"}:
+                if error.code not in _MISSING:
                     raise
 
         await self._call(key, delete_blocking)

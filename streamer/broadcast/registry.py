@@ -38,6 +38,7 @@ MAX_PUBLISHERS: Final = 64  # One box carries far fewer; caps what a leaked key 
 MAX_ASKING: Final = 32  # Admissions that wait for vod at once.
 UNKNOWN_S: Final = 10.0  # A broadcast nobody knows is not looked for more often.
 MAX_UNKNOWN: Final = 1000
+CLOCK_EPOCH_S: Final = 1_700_000_000  # Keeps epochs counted from the clock within nine digits.
 MAX_ARCHIVED: Final = 16  # Windows of ended broadcasts kept; a 2 h class is ~2 MB.
 
 log = structlog.get_logger(__name__)
@@ -214,7 +215,7 @@ class BroadcastRegistry:
             # A class that starts now must not wait for a store that is down. Should older media of
             # it lie there, epochs counted from the clock never write over it.
             log.warning("journal_not_looked_for", detail=str(error))
-            first_epoch = int(self._clock.now().timestamp())
+            first_epoch = int(self._clock.now().timestamp()) - CLOCK_EPOCH_S
         return self._factory.create(
             BroadcastLine(
                 broadcast_id=grant.broadcast_id,

@@ -96,6 +96,15 @@ async def test_a_missing_key_is_its_own_error(store: BlobStore, tmp_path: Path) 
     await store.delete("nowhere")
 
 
+async def test_a_store_that_nobody_has_written_to_is_empty(store: BlobStore) -> None:
+    with pytest.raises(BlobMissingError):
+        await store.get_bytes("live/x")
+    with pytest.raises(BlobMissingError):
+        await store.head("live/x")
+    await store.delete("live/x")
+    assert [info async for info in store.list_keys("")] == []
+
+
 async def test_a_deleted_object_is_gone_and_its_neighbour_stays(store: BlobStore) -> None:
     await store.put_bytes("d/one", b"1", content_type=OCTETS)
     await store.put_bytes("d/two", b"2", content_type=OCTETS)

@@ -117,14 +117,18 @@ def sound():
 
 @asynccontextmanager
 async def open_house(
-    folder: Path, *, vod: SmallVod | None = None, broadcast_id: str | None = None
+    folder: Path,
+    *,
+    vod: SmallVod | None = None,
+    broadcast_id: str | None = None,
+    store: type[DirectoryBlobStore] = DirectoryBlobStore,
 ) -> AsyncIterator[House]:
     broadcast_id = broadcast_id or new_id()
     vod = vod or SmallVod()
     vod.grants.setdefault(
         "key", PublishGrant(live_class_id="c1", broadcast_id=broadcast_id, title="课")
     )
-    clock, blobs = ShiftedClock(), DirectoryBlobStore(folder / "blobs")
+    clock, blobs = ShiftedClock(), store(folder / "blobs")
     disk = BoundedExecutor("disk-test", workers=2, max_pending=64)
     supervisor = Supervisor()
     async with SpoolWriter(folder / "spool") as writer:
@@ -315,6 +319,24 @@ async def test_an_ended_class_that_was_not_stored_goes_on_uploading_after_a_rest
         sizes = {info.key: info.size_bytes async for info in house.blobs.list_keys("live/")}
         for segment in index.epochs[0].segments:
             assert sizes[f"live/{broadcast_id}/0/av/{segment.msn}.m4s"] == segment.av_bytes
+
+
+class HangingStore(DirectoryBlobStore):
+    """Answers nothing for a minute."""
+
+    async def download(self, key, path):
+        await asyncio.sleep(60)
+        raise AssertionError(f"nobody waits a minute for {key} at {path}")
+
+
+async def test_a_class_begins_although_the_store_hangs_and_overwrites_nothing(
+    tmp_path: Path, sound
+) -> None:
+    async with open_house(tmp_path, store=HangingStore) as house:
+        talk(await house.admit(Peer()), sound, seconds=4)
+        await wait_live(house)
+        epoch = house.broadcast.recorder.history.epochs[0].info.epoch
+        assert 1_000_000 < epoch < 1_000_000_000
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "", "x" * 65, "live"])
