@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -151,3 +152,24 @@ async def test_events_of_unknown_broadcasts_do_not_block_the_rest(vod: Vod) -> N
 async def test_what_is_no_list_of_events_is_refused(sqlite_vod: Vod, body: bytes) -> None:
     with pytest.raises(InputError):
         await sqlite_vod.internal.call("POST", "/internal/events", body=body)
+
+
+async def test_one_event_sent_by_several_at_once_is_applied_once(vod: Vod) -> None:
+    class_id, broadcast_id = await add_broadcast(vod)
+    await vod.send_event("epoch_started", broadcast_id, **EPOCH)
+    index = make_index(broadcast_id).model_dump(mode="json")
+    event_id = new_id()
+    await asyncio.gather(
+        *(
+            vod.send_event(
+                "broadcast_ended",
+                broadcast_id,
+                event_id=event_id,
+                recording_version=1,
+                index=index,
+            )
+            for _ in range(5)
+        )
+    )
+    assert await load_state(vod, class_id) == "ended"
+    assert await count(vod, Lecture) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.support.vod import (
@@ -230,3 +232,9 @@ async def test_ones_own_password_needs_the_current_one_and_ends_other_sessions(v
     assert (await vod.call("GET", "/session", token=token)).status == 200
     assert (await vod.call("GET", "/session", token=other.body["token"])).status == 401
     assert (await vod.sign_in("wang", "a new password")).status == 200
+
+
+async def test_parallel_guesses_do_not_slip_past_the_limit(vod: Vod) -> None:
+    answers = await asyncio.gather(*(vod.sign_in("wang", "wrong") for _ in range(30)))
+    statuses = sorted(answer.status for answer in answers)
+    assert statuses == [401] * 10 + [429] * 20
