@@ -26,11 +26,20 @@ export function makeState() {
   }));
   const instructor = { id: accounts[2].id, display_name: "张文华" };
   const series = [
-    ["党史学习教育", "从石库门到天安门，十二讲系统回顾党的百年历程。每讲约四十分钟，附讲义和思考题。"],
+    [
+      "党史学习教育",
+      "从石库门到天安门，十二讲系统回顾党的百年历程。每讲约四十分钟，附讲义和思考题。",
+    ],
     ["乡村振兴案例", "来自嘎查、村的真实案例：合作社、集体经济、环境整治。"],
     ["基层党建实务", "“三会一课”、发展党员、换届选举的规范做法与常见问题。"],
     ["草原上的党旗", "有声党课：牧区支部书记讲自己的故事。"],
-  ].map(([title, description]) => ({ id: newId(), title, description, lectures_count: 0, created_at: at(-90 * 24 * HOUR_MS) }));
+  ].map(([title, description]) => ({
+    id: newId(),
+    title,
+    description,
+    lectures_count: 0,
+    created_at: at(-90 * 24 * HOUR_MS),
+  }));
   const lectures = [];
   const addLecture = (title, seriesIndex, fields = {}) => {
     const owner = series[seriesIndex];
@@ -48,13 +57,43 @@ export function makeState() {
       position: owner.lectures_count,
       recorded_at: at(-(lectures.length + 1) * 20 * HOUR_MS),
       published_at: at(-(lectures.length + 1) * 19 * HOUR_MS),
-      playback: { hls_url: "{origin}/media/demo/index.m3u8", audio_url: "{origin}/media/demo/audio.m3u8" },
+      playback: {
+        hls_url: "{origin}/media/demo/index.m3u8",
+        audio_url: "{origin}/media/demo/audio.m3u8",
+      },
       poster_url: null,
       storyboard_url: "{origin}/media/demo/storyboard.vtt",
       renditions: [
-        { name: "360p", kind: "video", width: 640, height: 360, codec: "avc1.42c01e", bitrate_bps: 600000, state: "ready", reason: "与原片同高，直接封装" },
-        { name: "180p", kind: "video", width: 320, height: 180, codec: "avc1.42c00d", bitrate_bps: 200000, state: "ready", reason: "供窄带远程教育站点使用" },
-        { name: "audio", kind: "audio", width: null, height: null, codec: "mp4a.40.2", bitrate_bps: 64000, state: "ready", reason: null },
+        {
+          name: "360p",
+          kind: "video",
+          width: 640,
+          height: 360,
+          codec: "avc1.42c01e",
+          bitrate_bps: 600000,
+          state: "ready",
+          reason: "与原片同高，直接封装",
+        },
+        {
+          name: "180p",
+          kind: "video",
+          width: 320,
+          height: 180,
+          codec: "avc1.42c00d",
+          bitrate_bps: 200000,
+          state: "ready",
+          reason: "供窄带远程教育站点使用",
+        },
+        {
+          name: "audio",
+          kind: "audio",
+          width: null,
+          height: null,
+          codec: "mp4a.40.2",
+          bitrate_bps: 64000,
+          state: "ready",
+          reason: null,
+        },
       ],
       jobs: [{ id: newId(), kind: "transcode", state: "done", progress: 1, reason: null }],
       may_manage: false,
@@ -62,17 +101,44 @@ export function makeState() {
     });
     return lectures[lectures.length - 1];
   };
-  ["开天辟地", "大革命洪流", "星星之火", "遵义转折", "抗战烽火", "延安窑洞", "走向胜利", "建国大业"].forEach((name, index) =>
-    addLecture(`第${"一二三四五六七八"[index]}讲 ${name}`, 0),
+  [
+    "开天辟地",
+    "大革命洪流",
+    "星星之火",
+    "遵义转折",
+    "抗战烽火",
+    "延安窑洞",
+    "走向胜利",
+    "建国大业",
+  ].forEach((name, index) => addLecture(`第${"一二三四五六七八"[index]}讲 ${name}`, 0));
+  ["合作社如何算好三笔账", "一个嘎查的集体经济", "厕所革命怎样真正落地"].forEach((name) =>
+    addLecture(name, 1),
   );
-  ["合作社如何算好三笔账", "一个嘎查的集体经济", "厕所革命怎样真正落地"].forEach((name) => addLecture(name, 1));
   ["“三会一课”怎么开才有效", "发展党员工作流程二十五步"].forEach((name) => addLecture(name, 2));
   addLecture("牧区支部的一天", 3);
   const busy = addLecture("学习贯彻党的创新理论 第二讲", 2, {
     state: "playable",
     renditions: [
-      { name: "360p", kind: "video", width: 640, height: 360, codec: "avc1.42c01e", bitrate_bps: 600000, state: "running", reason: null },
-      { name: "audio", kind: "audio", width: null, height: null, codec: "mp4a.40.2", bitrate_bps: 64000, state: "done", reason: null },
+      {
+        name: "360p",
+        kind: "video",
+        width: 640,
+        height: 360,
+        codec: "avc1.42c01e",
+        bitrate_bps: 600000,
+        state: "running",
+        reason: null,
+      },
+      {
+        name: "audio",
+        kind: "audio",
+        width: null,
+        height: null,
+        codec: "mp4a.40.2",
+        bitrate_bps: 64000,
+        state: "done",
+        reason: null,
+      },
     ],
     jobs: [{ id: newId(), kind: "transcode", state: "running", progress: 0.46, reason: null }],
   });
@@ -80,10 +146,28 @@ export function makeState() {
     state: "failed",
     playback: null,
     duration_s: 0,
-    jobs: [{ id: newId(), kind: "transcode", state: "failed", progress: 0.1, reason: "录像第 3 段读不出来，已重试 5 次" }],
+    jobs: [
+      {
+        id: newId(),
+        kind: "transcode",
+        state: "failed",
+        progress: 0.1,
+        reason: "录像第 3 段读不出来，已重试 5 次",
+      },
+    ],
   });
   const unit = (key, kind, state, fields = {}) => ({
-    id: newId(), key, kind, state, attempt: 1, worker: null, progress: state === "done" ? 1 : 0, speed: null, reason: null, log_tail: null, ...fields,
+    id: newId(),
+    key,
+    kind,
+    state,
+    attempt: 1,
+    worker: null,
+    progress: state === "done" ? 1 : 0,
+    speed: null,
+    reason: null,
+    log_tail: null,
+    ...fields,
   });
   const jobs = [
     {
@@ -92,8 +176,16 @@ export function makeState() {
       units: [
         unit("plan", "plan_recording", "done"),
         unit("video-0000", "encode_video", "done"),
-        unit("video-0001", "encode_video", "running", { worker: "worker@hall-1", progress: 0.62, speed: 3.4 }),
-        unit("video-0002", "encode_video", "failed", { attempt: 5, reason: "磁盘写满：编码器没能写完这一段", log_tail: "av_interleaved_write_frame(): No space left on device" }),
+        unit("video-0001", "encode_video", "running", {
+          worker: "worker@hall-1",
+          progress: 0.62,
+          speed: 3.4,
+        }),
+        unit("video-0002", "encode_video", "failed", {
+          attempt: 5,
+          reason: "磁盘写满：编码器没能写完这一段",
+          log_tail: "av_interleaved_write_frame(): No space left on device",
+        }),
         unit("audio", "encode_audio", "done"),
         unit("images", "make_images", "queued"),
         unit("publish", "publish_asset", "waiting"),
@@ -134,17 +226,34 @@ export function makeState() {
     series: { id: series[2].id, title: series[2].title },
   });
   addClass("基层党建实务答疑", "scheduled", 90 * 60_000);
-  addClass("党史学习教育 第九讲 改革开放", "scheduled", 26 * HOUR_MS, { series: { id: series[0].id, title: series[0].title }, visibility: "members" });
+  addClass("党史学习教育 第九讲 改革开放", "scheduled", 26 * HOUR_MS, {
+    series: { id: series[0].id, title: series[0].title },
+    visibility: "members",
+  });
   addClass("合作社财务公开怎么做", "scheduled", 50 * HOUR_MS);
   addClass("支部书记论坛", "scheduled", null);
   for (const [index, lecture] of lectures.slice(0, 3).entries()) {
     addClass(lecture.title, "ended", -(index + 1) * 24 * HOUR_MS, {
       started_at: at(-(index + 1) * 24 * HOUR_MS),
       ended_at: at(-(index + 1) * 24 * HOUR_MS + HOUR_MS),
-      replay: { lecture_id: lecture.id, state: "ready", duration_s: 40, playback: lecture.playback },
+      replay: {
+        lecture_id: lecture.id,
+        state: "ready",
+        duration_s: 40,
+        playback: lecture.playback,
+      },
     });
   }
-  return { accounts, series, lectures, classes, jobs, live, liveStartedAt_ms: Date.now() - 24_000, sessions: new Map() };
+  return {
+    accounts,
+    series,
+    lectures,
+    classes,
+    jobs,
+    live,
+    liveStartedAt_ms: Date.now() - 24_000,
+    sessions: new Map(),
+  };
 }
 
 export const HEALTH = {

@@ -7,15 +7,18 @@ const SEGMENT_S = 2;
 
 /** `ffmpeg` may be any build; HALL_FFMPEG names it. */
 export function makeMedia(folder, ffmpeg = process.env.HALL_FFMPEG ?? "ffmpeg") {
-  if (existsSync(join(folder, "index.m3u8"))) return;
+  if (existsSync(join(folder, "storyboard.jpg"))) return;
   mkdirSync(folder, { recursive: true });
-  const run = (...args) => execFileSync(ffmpeg, ["-hide_banner", "-loglevel", "error", "-y", ...args]);
+  const run = (...args) =>
+    execFileSync(ffmpeg, ["-hide_banner", "-loglevel", "error", "-y", ...args]);
   const source = [
     ..."-f lavfi -i testsrc2=size=640x360:rate=25:duration=40".split(" "),
     ..."-f lavfi -i sine=frequency=330:duration=40".split(" "),
   ];
   const h264 = (height, rate) =>
-    `-vf scale=-2:${height} -c:v libx264 -preset ultrafast -g 50 -keyint_min 50 -sc_threshold 0 -b:v ${rate} -pix_fmt yuv420p`.split(" ");
+    `-vf scale=-2:${height} -c:v libx264 -preset ultrafast -g 50 -keyint_min 50 -sc_threshold 0 -b:v ${rate} -pix_fmt yuv420p`.split(
+      " ",
+    );
   const hls = (name) =>
     `-c:a aac -b:a 64k -f hls -hls_time ${SEGMENT_S} -hls_playlist_type vod -hls_segment_type fmp4 -hls_fmp4_init_filename ${name}-init.mp4 -hls_segment_filename ${name}-%d.m4s`
       .split(" ")
@@ -24,7 +27,12 @@ export function makeMedia(folder, ffmpeg = process.env.HALL_FFMPEG ?? "ffmpeg") 
   run(...source, ...h264(360, "600k"), ...hls("v360"));
   run(...source, ...h264(180, "200k"), ...hls("v180"));
   run(...source, "-vn", ...hls("audio"));
-  run(..."-f lavfi -i testsrc2=size=160x90:rate=1:duration=40 -vf fps=1/4,tile=5x2 -frames:v 1".split(" "), join(folder, "storyboard.jpg"));
+  run(
+    ..."-f lavfi -i testsrc2=size=160x90:rate=1:duration=40 -vf fps=1/4,tile=5x2 -frames:v 1".split(
+      " ",
+    ),
+    join(folder, "storyboard.jpg"),
+  );
 }
 
 export const files = {
@@ -50,7 +58,12 @@ export function livePlaylist(folder, name, elapsed_s, hasEnded) {
   const source = readFileSync(join(folder, `${name}.m3u8`), "utf8");
   const segments = [...source.matchAll(/#EXTINF:([\d.]+),\n(\S+)/g)];
   const count = Math.max(3, Math.floor(elapsed_s / SEGMENT_S));
-  const lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-TARGETDURATION:4", "#EXT-X-MEDIA-SEQUENCE:0"];
+  const lines = [
+    "#EXTM3U",
+    "#EXT-X-VERSION:7",
+    "#EXT-X-TARGETDURATION:4",
+    "#EXT-X-MEDIA-SEQUENCE:0",
+  ];
   for (let index = 0; index < count; index += 1) {
     const [, duration, uri] = segments[index % segments.length];
     if (index % segments.length === 0) {
