@@ -11,6 +11,7 @@ import ipaddress
 import random
 import re
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -129,8 +130,14 @@ class HallIceConnection(ice.Connection):
         super().__init__(**options)
         self._network = network
         self.dropped_count = 0
+        self.media_handler: Callable[[bytes], bool] | None = None
 
     def data_received(self, data: bytes, component: int) -> None:
+        if not data:
+            return  # aiortc would look at its first byte and close the transport.
+        # Datagrams that wait come first: the short way is for an empty queue only.
+        if self.media_handler is not None and self._queue.empty() and self.media_handler(data):
+            return
         if self._queue.qsize() >= QUEUE_DATAGRAMS:
             self.dropped_count += 1
             return

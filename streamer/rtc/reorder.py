@@ -28,6 +28,9 @@ class NackSchedule:
 
     A packet is asked for at once, then about once per repair time, ``max_tries`` times in all.
     Holds at most ``max_tracked``; beyond that the newest are not asked for.
+
+    Attributes:
+        is_urgent: Some were never asked for yet.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class NackSchedule:
         self._max_tracked = max_tracked
         self._repair_s = retry_s
         self._missing: dict[int, tuple[float, float, int]] = {}  # first asked, next, tries
+        self.is_urgent = False
 
     def __len__(self) -> int:
         return len(self._missing)
@@ -52,6 +56,7 @@ class NackSchedule:
             if len(self._missing) >= self._max_tracked:
                 return
             self._missing[seq] = (now_s, now_s, 0)
+            self.is_urgent = True
 
     def arrived(self, seq: int, now_s: float) -> None:
         """The packet came after all; learn how long a repair takes."""
@@ -67,6 +72,7 @@ class NackSchedule:
     def take_due(self, now_s: float) -> list[int]:
         """16-bit numbers to ask for now, ascending; counts as one try of each."""
         due = []
+        self.is_urgent = False
         for seq, (first_s, next_s, tries) in list(self._missing.items()):
             if next_s > now_s:
                 continue

@@ -10,7 +10,7 @@ from streamer.media import AudioConfig, AudioUnit, OpusUnit
 from streamer.rtc.worker import MediaThread
 from streamer.whip.opus_aac import OpusToAac
 
-QUEUE_PACKETS: Final = 150  # 3 s of 20 ms packets; when full the oldest goes.
+QUEUE_BATCHES: Final = 40  # 3 s of four 20 ms packets each; when full the oldest goes.
 
 SoundWork = OpusUnit | int
 """A packet, or "silence until these ticks"."""
@@ -29,7 +29,9 @@ class Sound:
     end_ticks: int
 
 
-def open_audio_thread(on_sound: Callable[[Sound], None]) -> MediaThread[SoundWork, Sound | None]:
+def open_audio_thread(
+    on_sound: Callable[[Sound], None],
+) -> MediaThread[list[SoundWork], Sound | None]:
     """Build the thread; ``on_sound`` is called on the loop with frames in order."""
 
     def hand_over(sound: Sound | None) -> None:
@@ -37,15 +39,20 @@ def open_audio_thread(on_sound: Callable[[Sound], None]) -> MediaThread[SoundWor
             on_sound(sound)
 
     return MediaThread(
-        "whip-audio", build=_build_converter, on_result=hand_over, capacity=QUEUE_PACKETS
+        "whip-audio", build=_build_converter, on_result=hand_over, capacity=QUEUE_BATCHES
     )
 
 
-def _build_converter() -> Callable[[SoundWork], Sound | None]:
+def _build_converter() -> Callable[[list[SoundWork]], Sound | None]:
     transcoder = OpusToAac()
 
-    def convert(work: SoundWork) -> Sound | None:
-        units = transcoder.fill_until(work) if isinstance(work, int) else transcoder.transcode(work)
+    def convert(batch: list[SoundWork]) -> Sound | None:
+        units: list[AudioUnit] = []
+        for work in batch:
+            if isinstance(work, int):
+                units += transcoder.fill_until(work)
+            else:
+                units += transcoder.transcode(work)
         return Sound(transcoder.config, units, transcoder.end_ticks) if units else None
 
     return convert

@@ -29,6 +29,8 @@ from aiortc.rtp import (
     pack_remb_fci,
 )
 
+from streamer.rtc.dtls import HallDtlsTransport
+from streamer.rtc.packet import MediaPacket
 from streamer.whip.feedback import Reception
 
 NACKS_PER_PACKET = 200  # 4 bytes each at worst: one RTCP packet stays below an MTU.
@@ -38,9 +40,8 @@ RTX_HEADER_BYTES = 2  # RFC 4588 §4: the original sequence number.
 class RtpSink(Protocol):
     """Takes packets of one session, in order of arrival. Called on the loop."""
 
-    async def receive_rtp(
-        self, receiver: PassthroughReceiver, packet: RtpPacket, now_s: float
-    ) -> None: ...
+    def receive_rtp(self, kind: str, packet: MediaPacket, now_s: float) -> None:
+        """A packet of the track ``kind``."""
 
     def receive_report(self, kind: str, ntp: int, rtp: int) -> None:
         """A sender report of that track: NTP 32.32 and RTP time stamp."""
@@ -83,6 +84,8 @@ class PassthroughReceiver(RTCRtpReceiver):
             elif not is_rtx(codec):
                 self._codecs_by_type[codec.payloadType] = codec
         self.transport._register_rtp_receiver(self, parameters)  # noqa: SLF001 - seam B
+        if isinstance(self.transport, HallDtlsTransport):
+            self.transport.open_short_way(self, parameters)
 
     async def stop(self) -> None:
         """Take no more packets."""
@@ -103,9 +106,24 @@ class PassthroughReceiver(RTCRtpReceiver):
             return  # Followed by DTLS close_notify or silence; both are noticed.
 
     async def _handle_rtp_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:  # noqa: ARG002 - aiortc's signature; wall clock
+        """Only for what arrived before the short way was open."""
+        self.take(
+            MediaPacket(
+                packet.ssrc,
+                packet.payload_type,
+                packet.marker,
+                packet.sequence_number,
+                packet.timestamp,
+                packet.payload,
+                packet.extensions.abs_send_time,
+            ),
+            time.monotonic(),
+        )
+
+    def take(self, packet: MediaPacket, now_s: float) -> None:
+        """Take a packet from the socket."""
         if not self._enabled or not self._is_receiving:
             return
-        now_s = time.monotonic()
         apt = self._rtx_types.get(packet.payload_type)
         if apt is not None:
             if self.media_ssrc is None or len(packet.payload) < RTX_HEADER_BYTES:
@@ -123,7 +141,7 @@ class PassthroughReceiver(RTCRtpReceiver):
                 self._reception = Reception(codec.clockRate)
             if self._reception is not None:
                 self._reception.on_packet(packet.sequence_number, packet.timestamp, now_s)
-        await self._sink.receive_rtp(self, packet, now_s)
+        self._sink.receive_rtp(self.kind, packet, now_s)
 
     async def send_report(self, now_s: float) -> None:
         """Send a receiver report; nothing before the first packet."""

@@ -15,13 +15,13 @@ from aiortc import (
 )
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.rtcdtlstransport import RTCDtlsTransport
-from aiortc.rtp import RtpPacket
 from aiortc.sdp import candidate_from_sdp
 
 from kernel.errors import InputError
 from kernel.ids import new_secret
 from streamer.ports import EndReason, Publication
 from streamer.rtc.codecs import build_audio_preferences, build_video_preferences
+from streamer.rtc.packet import MediaPacket
 from streamer.rtc.sdp import Fragment, Offer, build_answer
 from streamer.rtc.seams import use_seams
 from streamer.whip.media import MediaInput
@@ -77,24 +77,18 @@ class WhipSession:
 
     # -- What aiortc calls -----------------------------------------------------------------------
 
-    async def receive_rtp(
-        self, receiver: PassthroughReceiver, packet: RtpPacket, now_s: float
-    ) -> None:
-        """Take a packet; ask at once for what it shows to be missing."""
+    def receive_rtp(self, kind: str, packet: MediaPacket, now_s: float) -> None:
+        """Take a packet; wake the session when it shows that others are missing."""
         media = self._media
         if media is None or self._end.done():
             return
-        if receiver.kind == "audio":
+        if kind == "audio":
             media.receive_audio(packet, now_s)
             return
         is_first = media.last_rtp_s is None
         media.receive_video(packet, now_s)
-        if media.video.nacks and (lost := media.video.nacks.take_due(now_s)):
-            await receiver.send_nack(lost)
+        if is_first or media.video.nacks.is_urgent:
             self._wake.set()
-        if is_first:
-            await receiver.send_remb(media.bitrate.bitrate_bps)
-            await self._send_pli(now_s)
 
     def receive_report(self, kind: str, ntp: int, rtp: int) -> None:
         """Take a sender report's clock pair."""
