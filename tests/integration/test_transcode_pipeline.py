@@ -11,23 +11,17 @@ from typing import Any
 
 import pytest
 
-from kernel.blobs.directory import DirectoryBlobStore
 from kernel.fmp4.reader import FragmentIndex, index_file
 from kernel.hls import parse_media_playlist, parse_multivariant_playlist
-from kernel.http import InternalClient, listen
-from kernel.messages import AssetReport, PlanReport, RunUnit, UnitPlan
-from kernel.recording import RecordingIndex
+from kernel.messages import AssetReport, PlanReport
 from kernel.timing import TICKS_PER_S, to_seconds
-from tests.support.fake_units import FakeUnits
 from tests.support.synthetic_recording import (
     FFMPEG,
     FFPROBE,
     EpochSketch,
     run_ffmpeg,
-    store_recording,
 )
-from transcode.settings import Programs
-from transcode.work import Workbench, work_on
+from tests.support.transcode_job import Job
 
 SKETCHES = (
     EpochSketch(6.8, gop_s=2, b_frames=2, tone_hz=440),
@@ -35,54 +29,6 @@ SKETCHES = (
     EpochSketch(6.4, size="240x180", sample_rate_hz=44_100, channels=1, gap=(1,), volume=0.1),
     EpochSketch(4.2, size="640x360", rate="30", gop_s=10, b_frames=0, tone_hz=880),
 )
-
-
-class Job:
-    """One job in a folder, its units run one after the other in this process."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.store = DirectoryBlobStore(folder / "blobs")
-        self.messages: asyncio.Queue[RunUnit] = asyncio.Queue(maxsize=1000)
-        self.units = FakeUnits(self._queue)
-        self.index: RecordingIndex | None = None
-
-    async def _queue(self, message: RunUnit, _queue: str) -> None:
-        self.messages.put_nowait(message)
-
-    async def run(self, sketches: tuple[EpochSketch, ...]) -> None:
-        self.index = await store_recording(self.store, sketches, self.folder / "epochs")
-        self.units.add(
-            UnitPlan(
-                key="plan",
-                kind="plan_recording",
-                queue="live",
-                spec={"index": self.index.model_dump(mode="json")},
-            )
-        )
-        address = f"unix:{self.folder / 's'}"
-        async with (
-            listen(self.units.build_app(), address),
-            InternalClient(address, secret=None) as vod,
-        ):
-            bench = Workbench(
-                store=self.store,
-                vod=vod,
-                programs=Programs(Path(FFMPEG), Path(FFPROBE)),
-                data=self.folder,
-                worker="test",
-                heartbeat_s=0.2,
-            )
-            await self.units.queue_ready()
-            while not self.messages.empty():
-                await work_on(bench, self.messages.get_nowait())
-
-    @property
-    def report(self) -> AssetReport:
-        return AssetReport.model_validate(self.units.find("publish").result)
-
-    def path(self, name: str) -> Path:
-        return self.folder / "blobs" / self.report.prefix / name
 
 
 @pytest.fixture(scope="module")
