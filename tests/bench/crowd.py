@@ -301,7 +301,9 @@ def judge(
         if window[0] <= timeline.listed_at[address] < window[1] - allowed_s
     ]
     if not seen:
-        raise AssertionError(f"no part came in {window[1] - window[0]:.0f} s: {failures}")
+        raise AssertionError(
+            f"no part came in {window[1] - window[0]:.0f} s of {viewers_count} viewers: {failures}"
+        )
     anchor = min(timeline.listed_at[address] - end for address, end in seen)
     delays: list[float] = []
     missing_count = 0
@@ -345,6 +347,8 @@ async def run(plan: Plan) -> None:
             break
         step = turn
         index += turn
+        if verdict.failures:
+            await crowd.resize(0)  # Some have left; the next size begins with whole ones.
         crowd.failures.clear()
     await crowd.resize(0)
 

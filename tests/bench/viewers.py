@@ -178,6 +178,7 @@ async def _send_crowd(
                 for name, spent in _read_cpu(hall).items()
             }
             rows.append(row)
+            sys.stderr.write(f"viewers: {json.dumps(row)}\n")
             if publisher is not None and publisher.process.returncode is not None:
                 raise AssertionError("the publisher ended before the crowd was measured")
         if await process.wait() != 0 or not rows:
