@@ -54,7 +54,9 @@ class FanoutBroadcast:
     def find(self, broadcast_id: str) -> FanoutBroadcast | None:
         return self if broadcast_id == self.broadcast_id else None
 
-    async def admit(self, request: PublishRequest, connection: IngestConnection) -> FanoutBroadcast:
+    async def admit(
+        self, _request: PublishRequest, connection: IngestConnection
+    ) -> FanoutBroadcast:
         self.connection = connection
         self.fanout.reset()
         return self
@@ -85,9 +87,11 @@ async def serve_whep(
     broadcast: FanoutBroadcast, settings: WhepSettings | None = None
 ) -> AsyncIterator[tuple[str, WhepSessions]]:
     settings = settings or WhepSettings()
-    async with WhepSessions(broadcast, settings) as sessions:
-        async with serve(whep_routes(broadcast, settings, sessions=sessions)) as base:
-            yield f"{base}/whep/b1", sessions
+    async with (
+        WhepSessions(broadcast, settings) as sessions,
+        serve(whep_routes(broadcast, settings, sessions=sessions)) as base,
+    ):
+        yield f"{base}/whep/b1", sessions
 
 
 def to_units(pictures: list[tuple[int, bytes, bool]]) -> tuple[VideoConfig, list[VideoUnit]]:
@@ -110,7 +114,7 @@ def encode_aac(count: int) -> list[AudioUnit]:
     encoder.time_base = Fraction(1, 48_000)
     units: list[AudioUnit] = []
     tone = b"".join(
-        int(12_000 if n // 50 % 2 else -12_000).to_bytes(2, "little", signed=True) * 2
+        (12_000 if n // 50 % 2 else -12_000).to_bytes(2, "little", signed=True) * 2
         for n in range(1024)
     )
     resampler = av.AudioResampler(format="fltp", layout="stereo", rate=48_000)
@@ -135,29 +139,32 @@ async def test_a_late_viewer_sees_and_hears_a_whip_publisher_at_once() -> None:
     broadcast = FanoutBroadcast()
     pictures = encode_pictures(250, gop=250)
     tracks = [video_track(pictures), audio_track(encode_opus(500))]
-    async with serve_whip(broadcast) as whip, serve_whep(broadcast) as (url, sessions):
-        async with publish_whip(whip.url(), tracks):
-            # The only IDR is over a second old; the viewer can only begin from the cached GOP.
-            await eventually(lambda: broadcast.units_count > 30)
-            async with view_whep(url) as viewer:
-                assert viewer.status == 201
-                async with asyncio.timeout(10):
-                    frame = await get_track(viewer, "video").recv()
+    async with (
+        serve_whip(broadcast) as whip,
+        serve_whep(broadcast) as (url, sessions),
+        publish_whip(whip.url(), tracks),
+    ):
+        # The only IDR is over a second old; the viewer can only begin from the cached GOP.
+        await eventually(lambda: broadcast.units_count > 30)
+        async with view_whep(url) as viewer:
+            assert viewer.status == 201
+            async with asyncio.timeout(10):
+                frame = await get_track(viewer, "video").recv()
+                sound = await get_track(viewer, "audio").recv()
+            assert (frame.width, frame.height) == (320, 180)
+            assert sound.sample_rate == 48_000
+            peak = 0
+            for _ in range(25):
+                async with asyncio.timeout(5):
                     sound = await get_track(viewer, "audio").recv()
-                assert (frame.width, frame.height) == (320, 180)
-                assert sound.sample_rate == 48_000
-                peak = 0
-                for _ in range(25):
-                    async with asyncio.timeout(5):
-                        sound = await get_track(viewer, "audio").recv()
-                    peak = max(peak, *memoryview(bytes(sound.planes[0])).cast("h"))
-                assert peak > 4_000
-                assert sessions.count == 1
-                async with ClientSession() as client, client.delete(viewer.session_url) as answer:
-                    assert answer.status == 200
-                await eventually(lambda: viewer.pc.connectionState == "closed")
-            assert sessions.count == 0
-            assert broadcast.fanout.subscriptions_count == 0
+                peak = max(peak, *memoryview(bytes(sound.planes[0])).cast("h"))
+            assert peak > 4_000
+            assert sessions.count == 1
+            async with ClientSession() as client, client.delete(viewer.session_url) as answer:
+                assert answer.status == 200
+            await eventually(lambda: viewer.pc.connectionState == "closed")
+        assert sessions.count == 0
+        assert broadcast.fanout.subscriptions_count == 0
 
 
 async def test_an_rtmp_source_is_encoded_to_opus_once_for_all_viewers() -> None:
@@ -206,22 +213,24 @@ async def test_streams_with_b_frames_are_refused_with_a_sentence() -> None:
 
 async def test_seats_are_limited() -> None:
     broadcast = FanoutBroadcast()
-    async with serve_whep(broadcast, WhepSettings(seats_count=1)) as (url, _):
-        async with view_whep(url) as first, view_whep(url) as second:
-            assert first.status == 201
-            assert second.status == 503
-            assert int(second.headers["Retry-After"]) > 0
-            assert second.headers["Access-Control-Allow-Origin"] == "*"
+    async with (
+        serve_whep(broadcast, WhepSettings(seats_count=1)) as (url, _),
+        view_whep(url) as first,
+        view_whep(url) as second,
+    ):
+        assert first.status == 201
+        assert second.status == 503
+        assert int(second.headers["Retry-After"]) > 0
+        assert second.headers["Access-Control-Allow-Origin"] == "*"
 
 
 async def test_unknown_and_silent_broadcasts_are_refused() -> None:
     broadcast = FanoutBroadcast()
-    async with serve_whep(broadcast) as (url, _):
-        async with view_whep(url + "x") as viewer:
-            assert viewer.status == 404
+    async with serve_whep(broadcast) as (url, _), view_whep(url + "x") as lost:
+        assert lost.status == 404
         broadcast.has_publisher = False
-        async with view_whep(url) as viewer:
-            assert viewer.status == 409
+        async with view_whep(url) as early:
+            assert early.status == 409
 
 
 async def test_plis_of_all_viewers_reach_the_publisher_once_a_second() -> None:
@@ -230,23 +239,26 @@ async def test_plis_of_all_viewers_reach_the_publisher_once_a_second() -> None:
     broadcast.set_video_config(config)
     for unit in units[:5]:
         broadcast.write_video(unit)
-    async with serve_whep(broadcast) as (url, _):
-        async with view_whep(url, ("video",)) as first, view_whep(url, ("video",)) as second:
-            for viewer in (first, second):
-                async with asyncio.timeout(10):
-                    await get_track(viewer, "video").recv()
-            assert broadcast.asked_count == 0
-            for viewer in (first, second):
-                receiver = viewer.pc.getTransceivers()[0].receiver
-                source = receiver.getSynchronizationSources()[0].source
-                for _ in range(5):
-                    await receiver._send_rtcp_pli(source)
-            await eventually(lambda: broadcast.asked_count == 1)
-            for unit in units[5:10]:
-                broadcast.write_video(unit)
+    async with (
+        serve_whep(broadcast) as (url, _),
+        view_whep(url, ("video",)) as first,
+        view_whep(url, ("video",)) as second,
+    ):
+        for viewer in (first, second):
             async with asyncio.timeout(10):
-                await get_track(second, "video").recv()
-            assert broadcast.asked_count == 1
+                await get_track(viewer, "video").recv()
+        assert broadcast.asked_count == 0
+        for viewer in (first, second):
+            receiver = viewer.pc.getTransceivers()[0].receiver
+            source = receiver.getSynchronizationSources()[0].source
+            for _ in range(5):
+                await receiver._send_rtcp_pli(source)
+        await eventually(lambda: broadcast.asked_count == 1)
+        for unit in units[5:10]:
+            broadcast.write_video(unit)
+        async with asyncio.timeout(10):
+            await get_track(second, "video").recv()
+        assert broadcast.asked_count == 1
 
 
 async def test_viewers_leave_with_the_broadcast_and_on_shutdown() -> None:

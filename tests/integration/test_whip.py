@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import struct
 from collections.abc import Callable
 
@@ -94,7 +95,7 @@ async def test_every_picture_arrives_byte_for_byte_without_decoding() -> None:
     assert publication.dropped_count == 0
     assert publication.audio_configs[0].asc[:2] == b"\x11\x90"
     pts = [unit.pts for unit in publication.video]
-    assert {later - earlier for earlier, later in zip(pts, pts[1:], strict=False)} == {3600}
+    assert {later - earlier for earlier, later in itertools.pairwise(pts)} == {3600}
     assert_strictly_increasing(publication)
     assert await publication.wait_closed() is EndReason.CLOSED_BY_PUBLISHER
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 
 import av
 import pytest
@@ -21,7 +22,8 @@ STUDIO = """<!doctype html><title>studio</title><canvas width="1280" height="720
 const canvas = document.querySelector("canvas"), paper = canvas.getContext("2d");
 const noise = new ImageData(320, 180);
 function draw() {
-  for (let i = 0; i < noise.data.length; i++) noise.data[i] = i % 4 == 3 ? 255 : Math.random() * 256;
+  for (let i = 0; i < noise.data.length; i++)
+    noise.data[i] = i % 4 == 3 ? 255 : Math.random() * 256;
   const x = (performance.now() / 10) % 900;
   paper.fillStyle = "#356"; paper.fillRect(0, 0, 1280, 720);
   paper.putImageData(noise, x, 200);
@@ -81,7 +83,7 @@ def measure_level(publication: RecordingPublication) -> float:
     for unit in publication.audio:
         for frame in decoder.decode(av.Packet(unit.data)):
             samples = memoryview(bytes(frame.planes[0])).cast("f")
-            peak = max(peak, max(samples), -min(samples))
+            peak = max(peak, *samples, -min(samples))
     return peak
 
 
@@ -154,7 +156,7 @@ async def test_chromium_keeps_720p_at_full_rate_on_loopback() -> None:
     seconds = (late[-1].pts - late[0].pts) / 90_000
     assert sum(len(unit.data) for unit in late) * 8 / seconds > 1_500_000
     keys = [unit.pts / 90_000 for unit in video if unit.is_idr]
-    assert max(later - earlier for earlier, later in zip(keys, keys[1:], strict=False)) < 3.5
+    assert max(later - earlier for earlier, later in itertools.pairwise(keys)) < 3.5
     frames = decode_pictures(publication)
     assert len(frames) >= len(video) - 1
     assert {(frame.width, frame.height) for frame in frames} == {(1280, 720)}
