@@ -33,8 +33,8 @@ def format_seconds(ticks: int) -> str:
 
 def format_date(moment: datetime) -> str:
     """Print an aware time as UTC with milliseconds, rounded down."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03}Z"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def quote(text: str) -> str:

@@ -21,6 +21,8 @@ from kernel.hls import (
     RenditionReport,
     Segment,
     ServerControl,
+    format_date,
+    format_seconds,
     render_media_playlist,
     render_segment,
 )
@@ -61,6 +63,7 @@ class ListedSegment:
         starts_epoch: EXT-X-MAP stands before it.
         has_discontinuity: EXT-X-DISCONTINUITY stands before it.
         is_gap: The recorder lost it and memory has forgotten it.
+        parts: As far as they can still be listed; ``parts_count`` stays.
         lines: Rendered text by (rendition, with parts), while nothing in it can change.
     """
 
@@ -73,6 +76,7 @@ class ListedSegment:
     is_closed: bool = False
     is_gap: bool = False
     parts: list[ListedPart] = field(default_factory=list)
+    parts_count: int = 0
     lines: dict[tuple[Rendition, bool], bytes] = field(default_factory=dict)
 
 
@@ -94,6 +98,8 @@ class WindowState:
     edge_ticks: int
     next_part: NextPart | None
     is_ended: bool
+    settled_count: int
+    """Segments from the first that cannot change any more: no parts, no gap to come."""
 
     @property
     def parts_from(self) -> int:
@@ -142,18 +148,22 @@ class RenditionPlaylist:
         self._settled: _Settled | None = None
         self._settled_count = 0
 
-    def invalidate(self) -> None:
-        """Something that was listed changed: join and compress everything again."""
-        self._settled, self._settled_count = None, 0
+    def note_gap(self, index: int) -> None:
+        """Segment ``index`` is a gap now; join and compress again only when it was settled."""
+        if index < self._settled_count:
+            self._settled, self._settled_count = None, 0
 
     def render(self, state: WindowState) -> Text:
         """Render the full playlist.
 
-        Cost: what is newer than 12 s, whatever the length; all of it after ``invalidate``.
+        Cost: what memory holds (60 s) joined, the rest is copied; everything after a late gap.
         """
         settled = self._settle(state)
         recent = state.segments[self._settled_count :]
-        body = b"".join(self._lines(segment, has_parts=not state.is_ended) for segment in recent)
+        body = b"".join(
+            self._lines(segment, has_parts=index >= state.parts_from)
+            for index, segment in enumerate(recent, self._settled_count)
+        )
         return settled.finish(body + self._render_tail(state))
 
     def render_delta(self, state: WindowState) -> Text | None:
@@ -180,7 +190,7 @@ class RenditionPlaylist:
     def _settle(self, state: WindowState) -> _Settled:
         if self._settled is None:
             self._settled, self._settled_count = _Settled(_render_head(state)), 0
-        while self._settled_count < state.parts_from:
+        while self._settled_count < min(state.settled_count, state.parts_from):
             segment = state.segments[self._settled_count]
             self._settled.add(self._render_segment(segment, has_parts=False))
             segment.lines.clear()  # From here on it is part of the joined text.
@@ -208,12 +218,20 @@ class RenditionPlaylist:
         last = state.open_segment or (state.segments[-1] if state.segments else None)
         if last is None:
             return out + render_preload_hint(hint).encode()
-        last_part = len(last.parts) - 1 if last.parts else None
+        last_part = last.parts_count - 1 if last.parts_count else None
         report = RenditionReport(f"{self._other}.m3u8", last.msn, last_part)
         return out + (render_preload_hint(hint) + render_rendition_report(report)).encode()
 
     def _render_segment(self, segment: ListedSegment, *, has_parts: bool) -> bytes:
         after_start = segment.start_ticks - segment.epoch.start_ticks
+        moment = segment.epoch.program_date_time + timedelta(seconds=to_seconds(after_start))
+        if segment.is_closed and not (segment.starts_epoch or has_parts or segment.is_gap):
+            # The common case of a long class, spelt out: thousands are rendered after a restart.
+            return (
+                f"#EXT-X-PROGRAM-DATE-TIME:{format_date(moment)}\n"
+                f"#EXTINF:{format_seconds(segment.end_ticks - segment.start_ticks)},\n"
+                f"{segment.epoch.epoch}/{self._rendition}/{segment.msn}.m4s\n"
+            ).encode()
         return render_segment(
             Segment(
                 uri=f"{segment.epoch.epoch}/{self._rendition}/{segment.msn}.m4s"
@@ -223,8 +241,7 @@ class RenditionPlaylist:
                 parts=tuple(self._iter_parts(segment)) if has_parts else (),
                 init=InitMap(self._init_uri(segment.epoch)) if segment.starts_epoch else None,
                 is_discontinuity=segment.has_discontinuity,
-                program_date_time=segment.epoch.program_date_time
-                + timedelta(seconds=to_seconds(after_start)),
+                program_date_time=moment,
                 is_gap=segment.is_gap,
             )
         ).encode()

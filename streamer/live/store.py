@@ -45,6 +45,10 @@ class MediaStore:
     def __contains__(self, msn: int) -> bool:
         return msn in self._segments
 
+    @property
+    def oldest_msn(self) -> int | None:
+        return next(iter(self._segments), None)
+
     def get(self, msn: int) -> StoredSegment | None:
         return self._segments.get(msn)
 

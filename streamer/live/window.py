@@ -11,6 +11,7 @@ from kernel.layout import Rendition
 from streamer.live.blocking import Edge, ReloadRequest, check_reach, is_satisfied
 from streamer.live.multivariant import Rates, render_multivariant
 from streamer.live.playlists import (
+    PARTS_SEGMENTS_COUNT,
     ListedPart,
     ListedSegment,
     NextPart,
@@ -113,6 +114,7 @@ class LiveWindow:
         if self._open is None:
             self._open = self._list_segment(self._epochs[part.epoch], part.msn, part.start_ticks)
         self._open.parts.append(ListedPart(part.duration_ticks, part.is_independent))
+        self._open.parts_count = len(self._open.parts)
         self._open.end_ticks = part.start_ticks + part.duration_ticks
         self._edge_ticks = self._open.end_ticks
         self._show_gaps([msn for msn in forgotten if msn in self._lost])
@@ -255,7 +257,7 @@ class LiveWindow:
     def _close_segment(self, segment: ListedSegment, info: SegmentInfo) -> None:
         if self._segments and info.msn != self._segments[-1].msn + 1:
             raise ValueError(f"segment {info.msn} follows {self._segments[-1].msn}")
-        segment.is_closed = True
+        segment.is_closed, segment.parts_count = True, info.parts_count
         self._segments.append(segment)
         self._by_msn[info.msn] = segment
         self._edge_ticks = segment.end_ticks
@@ -270,14 +272,16 @@ class LiveWindow:
             segment.is_gap = True
             segment.lines.clear()
             for playlist in self._playlists.values():
-                playlist.invalidate()
+                playlist.note_gap(msn - self._segments[0].msn)
             self._change()
 
     def _set_ended(self, *, is_ended: bool) -> None:
         if self._is_ended != is_ended:
             self._is_ended = is_ended
-            for playlist in self._playlists.values():
-                playlist.invalidate()
+            for segment in self._segments[-PARTS_SEGMENTS_COUNT:]:
+                # The final playlist lists no parts; after a reopening they are old news.
+                segment.parts.clear()
+                segment.lines.clear()
             self._change()
 
     def _next_part(self) -> NextPart | None:
@@ -302,6 +306,7 @@ class LiveWindow:
                 edge_ticks=self._edge_ticks,
                 next_part=self._next_part(),
                 is_ended=self._is_ended,
+                settled_count=self._count_settled(),
             )
             playlist = self._playlists[rendition]
             delta = playlist.render_delta(state) if is_delta else None
@@ -312,6 +317,13 @@ class LiveWindow:
                 self._rendered[rendition, False] = text
             self._rendered[rendition, is_delta] = text
         return text
+
+    def _count_settled(self) -> int:
+        """Segments that memory has forgotten: whether they are gaps is decided."""
+        oldest = self._store.oldest_msn
+        if not self._segments or oldest is None:
+            return len(self._segments)
+        return max(0, oldest - self._segments[0].msn)
 
     def _change(self) -> None:
         """A new version: forget the rendered texts and wake everybody."""
