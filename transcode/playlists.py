@@ -61,12 +61,14 @@ def measure_average_bps(joined: JoinedFile) -> int:
 
 def measure_peak_bps(joined: JoinedFile) -> int:
     """Largest segment bit rate; short last segments are not peaks (§4.4.6.2 BANDWIDTH)."""
+    average = measure_average_bps(joined)
     rates = [
         segment.size_bytes * 8 * TICKS_PER_S // segment.duration_ticks
         for segment in joined.segments
         if segment.duration_ticks >= MIN_PEAK_TICKS
     ]
-    return max(rates, default=measure_average_bps(joined))
+    # The average counts the init segment, too: a peak below it would contradict it.
+    return max([average, *rates])
 
 
 def build_multivariant(

@@ -133,6 +133,8 @@ def command_of(pid: int) -> str:
         return ""
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_killed_worker_is_replaced_and_the_job_is_done_once(hall: Hall) -> None:
     with hall.worker() as first:
         # Long enough to be caught in the middle: large pictures, several seconds.

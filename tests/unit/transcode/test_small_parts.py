@@ -211,13 +211,16 @@ def test_a_media_playlist_is_read_back() -> None:
 
 def test_the_peak_ignores_a_short_rest() -> None:
     # 50 kB in 0.1 s would be 4 Mbit/s; players should not be frightened by it.
-    assert measure_peak_bps(joined(8 * TICKS_PER_S + 9_000)) == 100_000
+    rest = joined(8 * TICKS_PER_S + 9_000)
+    assert measure_peak_bps(rest) == rest.size_bytes * 8 * 10 // 81 < 200_000
 
 
 def test_bandwidths_contain_the_sound() -> None:
     text = build_multivariant([(RUNGS[0], joined())], joined(), audio_uri="audio.m3u8")
     playlist = parse_multivariant_playlist(text)
     assert playlist.variants[0].bandwidth_bps == 400_000
+    for variant in playlist.variants:
+        assert variant.bandwidth_bps >= (variant.average_bandwidth_bps or 0) > 0
     assert playlist.variants[0].frame_rate == 25
 
 
