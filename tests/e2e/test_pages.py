@@ -31,7 +31,7 @@ MIN_BODY_PX = {False: 18, True: 24}
 SMALL_TARGETS = """(min) => [...document.querySelectorAll(
     'button, select, input:not([type=hidden]), a.btn, nav a')]
   .filter((el) => el.offsetParent !== null && !el.closest('media-controller'))
-  .map((el) => { const box = el.getBoundingClientRect();
+  .map((el) => { const box = (el.closest('label') || el).getBoundingClientRect();
     return { what: el.outerHTML.slice(0, 120), w: box.width, h: box.height }; })
   .filter((el) => el.w > 1 && (el.h < min - 0.5))"""
 

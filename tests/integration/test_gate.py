@@ -129,9 +129,10 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def test_pages_fall_back_to_the_player(gate: Backends, client: aiohttp.ClientSession) -> None:
-    async with client.get(gate.origin + "/classes/abc") as response:
-        assert await response.text() == "<!doctype html>page"
-        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+    for path in ("/", "/classes/abc", "/live", "/live?elder=1"):
+        async with client.get(gate.origin + path, allow_redirects=False) as response:
+            assert await response.text() == "<!doctype html>page", path
+            assert "default-src 'self'" in response.headers["Content-Security-Policy"]
     async with client.get(gate.origin + "/assets/app.js") as response:
         assert "immutable" in response.headers["Cache-Control"]
     async with client.get(gate.origin + "/assets/gone.js") as response:
@@ -285,9 +286,7 @@ async def test_children_die_with_a_killed_supervisor(tmp_path: Path) -> None:
         "asyncio.run(main())\n"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
-    await eventually(
-        lambda: pid_file.exists() and pid_file.read_text().strip() != "", timeout_s=10
-    )
+    await eventually(lambda: pid_file.exists() and pid_file.read_text().strip() != "", timeout_s=10)
     child = int(pid_file.read_text())
     process.kill()
     await process.wait()
