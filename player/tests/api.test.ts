@@ -1,7 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { jobList } from "@/api/jobs";
 import { ApiProblem, asProblem, kindOfStatus, problemFrom } from "@/api/problem";
 
 describe("problems", () => {
@@ -40,11 +39,6 @@ describe("problems", () => {
     expect(asProblem("?").kind).toBe("server");
     const known = new ApiProblem("busy", 503, "", "");
     expect(asProblem(known)).toBe(known);
-  });
-  it("reads jobs as a list or a page", () => {
-    expect(jobList([{ id: "a" }])).toHaveLength(1);
-    expect(jobList({ items: [{ id: "a" }] })).toHaveLength(1);
-    expect(jobList(null)).toEqual([]);
   });
 });
 

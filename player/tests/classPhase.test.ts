@@ -83,7 +83,8 @@ describe("positions", () => {
   });
   it("goes on in the replay for who was behind, starts over for who was at the end", () => {
     expect(replayStart_s(600, 3600)).toBe(600);
-    expect(replayStart_s(3597, 3600)).toBe(0);
+    expect(replayStart_s(3597, 3600)).toBe(3597);
+    expect(replayStart_s(3599.5, 3600)).toBe(0);
     expect(replayStart_s(Number.NaN, 3600)).toBe(0);
     expect(replayStart_s(600, null)).toBe(600);
   });

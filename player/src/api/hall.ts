@@ -93,6 +93,16 @@ export const hall = {
     body(client.GET("/api/v1/lectures/{lecture_id}", { ...ofLecture(lectureId), signal })),
   updateLecture: (lectureId: string, change: LectureChange) =>
     body(client.PATCH("/api/v1/lectures/{lecture_id}", { ...ofLecture(lectureId), body: change })),
+  lectureJobs: async (lectureId: string, signal?: AbortSignal) =>
+    (
+      await body(
+        client.GET("/api/v1/lectures/{lecture_id}/jobs", { ...ofLecture(lectureId), signal }),
+      )
+    ).items,
+  transcode: (lectureId: string) =>
+    body(client.POST("/api/v1/lectures/{lecture_id}/transcode", ofLecture(lectureId))),
+  retryUnit: (unit_id: string) =>
+    body(client.POST("/api/v1/units/{unit_id}/retry", { params: { path: { unit_id } } })),
   deleteLecture: (lectureId: string) =>
     body(client.DELETE("/api/v1/lectures/{lecture_id}", ofLecture(lectureId))),
 };

@@ -25,21 +25,5 @@ export type Home = Schemas["Home"];
 export type SiteConfig = Schemas["SiteConfig"];
 export type Playback = Schemas["LivePlayback"];
 
-/** One step of a job, as `GET /lectures/{id}/jobs` shows it. */
-export interface Unit {
-  id: string;
-  key: string;
-  kind: string;
-  state: "waiting" | "queued" | "running" | "done" | "failed" | "cancelled";
-  attempt: number;
-  worker: string | null;
-  progress: number;
-  speed: number | null;
-  reason: string | null;
-  log_tail: string | null;
-}
-
-export interface Job extends JobSummary {
-  created_at: string;
-  units: Unit[];
-}
+export type Job = Schemas["Job"];
+export type Unit = Schemas["Unit"];

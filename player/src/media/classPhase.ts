@@ -68,9 +68,11 @@ export function isAtLiveEdge(behind_s: number): boolean {
   return behind_s <= LIVE_EDGE_SLACK_S;
 }
 
-/** Where the replay starts for someone who was watching live. */
+const AT_END_S = 1;
+
+/** Where the replay starts for someone who was watching live: the last words are not cut off. */
 export function replayStart_s(position_s: number, duration_s: number | null): number {
   if (!Number.isFinite(position_s) || position_s <= 0) return 0;
   if (duration_s === null) return position_s;
-  return position_s >= duration_s - 10 ? 0 : position_s;
+  return position_s >= duration_s - AT_END_S ? 0 : position_s;
 }

@@ -20,7 +20,7 @@ export interface PlayerCallbacks {
 
 export type Obstacle = "none" | "blocked" | "muted" | "denied" | "unsupported";
 
-const STARVING_AFTER_MS = 4_000;
+const STARVING_AFTER_MS = 2_500;
 const TICK_MS = 500;
 
 export function usePlayer(video: Ref<HTMLVideoElement | null>, callbacks: PlayerCallbacks) {
