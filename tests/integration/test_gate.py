@@ -75,7 +75,7 @@ def _streamer(backends: Backends) -> web.Application:
         backends.streamed.append({**request.headers, "path_qs": request.path_qs})
         return web.json_response(
             {"service": "streamer", "path_qs": request.path_qs},
-            headers={"Cache-Control": "private, max-age=31536000, immutable"},
+            headers={"Cache-Control": "public, max-age=31536000, immutable"},
         )
 
     app = web.Application()
@@ -166,6 +166,7 @@ async def test_decision_comes_before_the_media_cache(
     for _ in range(3):
         async with client.get(url, headers={"Authorization": "Bearer good"}) as response:
             assert response.status == 200
+            assert response.headers["Cache-Control"] == "private, max-age=31536000, immutable"
     assert len(gate.streamed) == 1, "the second and third answer come from the cache"
     assert len(gate.asked) == 1, "one decision serves the object for a while"
     assert gate.asked[0]["X-Original-URI"] == "/live/b1/0/av/3.m4s"
