@@ -10,11 +10,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from kernel.config import Settings
+from kernel.config import Settings, split_addresses
 from kernel.http import SECRET_HEADER
 
 WANTED_OPEN_FILES: Final = 65_536  # Two descriptors per viewer, for 10 000 viewers and their parts.
 MEDIA_CACHE: Final = "2g"  # About 2 h of one class; older segments come from disk or S3 again.
+FAIL_TIMEOUT: Final = "2s"  # How long a vod that did not answer is left alone, of several.
 _PLACE: Final = re.compile(r"@([A-Z_]+)@")
 
 
@@ -43,9 +44,9 @@ def render_gate_config(
         "NOFILE": str(open_files),
         "CONNECTIONS": str(open_files // 2),
         "MEDIA_CACHE": MEDIA_CACHE,
-        "VOD": _upstream(settings.vod_address),
-        "VOD_INTERNAL": _upstream(settings.vod_internal_peer),
-        "STREAMER": _upstream(settings.streamer_address),
+        "VOD": _upstream("vod", settings.vod_address),
+        "VOD_INTERNAL": _upstream("vod_internal", settings.vod_internal_peer),
+        "STREAMER": _upstream("streamer", settings.streamer_address),
         "TRUSTED_GEO": " ".join(f"{network} 1;" for network in settings.trusted_proxies),
         "REAL_IP": _render_real_ip(settings),
         "LISTEN": _render_listen(settings),
@@ -83,11 +84,17 @@ def _hard_limit() -> int:
     return WANTED_OPEN_FILES if hard == resource.RLIM_INFINITY else hard
 
 
-def _upstream(address: str) -> str:
-    """``unix:PATH``, ``tcp:HOST:PORT`` or ``http://HOST:PORT`` as an nginx server."""
-    if address.startswith("unix:"):
-        return address
-    return address.removeprefix("tcp:").removeprefix("http://").rstrip("/")
+def _upstream(name: str, addresses: str) -> str:
+    """``unix:PATH``, ``tcp:HOST:PORT`` or ``http://HOST:PORT``, or a list, as nginx servers."""
+    servers = [
+        part.removeprefix("tcp:").removeprefix("http://").rstrip("/")
+        for part in split_addresses(addresses)
+    ]
+    if len(servers) == 1:
+        return f"server {servers[0]};"
+    # All nginx workers know at once which server is away; it is tried again after the timeout.
+    lines = [f"server {server} max_fails=1 fail_timeout={FAIL_TIMEOUT};" for server in servers]
+    return " ".join([f"zone {name} 128k;", *lines])
 
 
 def _render_real_ip(settings: Settings) -> str:

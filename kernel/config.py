@@ -6,6 +6,7 @@ The only place that reads the environment. A room takes what it needs in its ``s
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -18,6 +19,7 @@ from kernel.errors import SettingsError
 
 MAX_SOCKET_PATH_CHARS = 90  # sun_path holds 104 bytes on macOS, 108 on Linux, names included.
 MAX_PORT = 65_535
+_NEXT_ADDRESS = re.compile(r",\s*(?=unix:|tcp:|https?://)|,\s*$")
 Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
@@ -47,7 +49,7 @@ class Settings(BaseSettings):
     )
     tls_key: Path | None = Field(None, description="PEM private key.")
     metrics_bind: str | None = Field(
-        None, description="host:port to serve /metrics on, else closed."
+        None, description="host:port to serve /metrics on, of all that runs here; else closed."
     )
 
     # -- Where things live -----------------------------------------------------------------------
@@ -65,7 +67,7 @@ class Settings(BaseSettings):
 
     # -- Between the services --------------------------------------------------------------------
     vod_listen: str | None = Field(
-        None, description="unix:PATH or tcp:HOST:PORT, public API of vod."
+        None, description="unix:PATH or tcp:HOST:PORT, public API of vod; the gate takes a list."
     )
     streamer_listen: str | None = Field(None, description="The same for streamer's media listener.")
     internal_bind: str | None = Field(
@@ -73,7 +75,9 @@ class Settings(BaseSettings):
     )
     vod_internal_port: Port = 8091
     streamer_internal_port: Port = 8092
-    internal_url: str | None = Field(None, description="vod's private listener as others reach it.")
+    internal_url: str | None = Field(
+        None, description="vod's private listener as others reach it; several as a comma list."
+    )
     streamer_internal_url: str | None = Field(None, description="streamer's private listener.")
     internal_secret: SecretStr | None = Field(
         None, description="Shared secret; required as soon as a private listener is on TCP."
@@ -112,9 +116,7 @@ class Settings(BaseSettings):
     @field_validator("trusted_proxies", "rtc_public_ips", "ice_servers", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+        return split_list(value) if isinstance(value, str) else value
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -135,6 +137,22 @@ class Settings(BaseSettings):
                 first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last) <= MAX_PORT
             ):
                 raise ValueError("give FIRST-LAST, e.g. 50000-50199")
+        return value
+
+    @field_validator("vod_listen", "streamer_listen")
+    @classmethod
+    def _are_listeners(cls, value: str | None) -> str | None:
+        for part in split_addresses(value or ""):
+            scheme, _, rest = part.partition(":")
+            if not (scheme == "unix" and rest) and not (scheme == "tcp" and _is_host_port(rest)):
+                raise ValueError("give unix:PATH or tcp:HOST:PORT")
+        return value
+
+    @field_validator("metrics_bind")
+    @classmethod
+    def _is_bindable(cls, value: str | None) -> str | None:
+        if value is not None and not _is_host_port(value):
+            raise ValueError("give HOST:PORT, e.g. 127.0.0.1:9100")
         return value
 
     @field_validator("data", "run_dir", mode="after")
@@ -186,7 +204,7 @@ class Settings(BaseSettings):
 
     @property
     def vod_internal_peer(self) -> str:
-        """Where streamer and workers reach vod: ``http://...`` or an address of ours."""
+        """Where streamer and workers reach vod: ``http://...`` or an address of ours, or a list."""
         return self.internal_url or self.vod_internal_address
 
     @property
@@ -216,6 +234,21 @@ class Settings(BaseSettings):
             return self.rtmp_public_url
         host = self.origin.split("://", 1)[1].rsplit(":", 1)[0]
         return f"rtmp://{host}:{self.rtmp_port}/live"
+
+
+def split_list(value: str) -> tuple[str, ...]:
+    """Split a comma list; no empty parts."""
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def split_addresses(value: str) -> tuple[str, ...]:
+    """Split a comma list of addresses; a comma inside a socket's path does not count."""
+    return tuple(part.strip() for part in _NEXT_ADDRESS.split(value) if part.strip())
+
+
+def _is_host_port(value: str) -> bool:
+    host, _, port = value.rpartition(":")
+    return bool(host) and port.isdigit() and 1 <= int(port) <= MAX_PORT
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -18,7 +18,7 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from kernel.config import Settings
+from kernel.config import Settings, split_addresses
 from kernel.errors import (
     CapacityError,
     ConflictError,
@@ -83,6 +83,9 @@ def render_error(error: HallError) -> web.Response:
 async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Render every failure of a handler as a problem; log what is our fault, once."""
     try:
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            # RFC 9110 §8.4: an origin may answer 415 to a content coding that it does not take.
+            raise InputError("the body must not be compressed", status=415)  # noqa: TRY301 - rendered below
         return await handler(request)
     except HallError as error:
         if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(
@@ -138,10 +141,56 @@ def require_secret(
     return check
 
 
+class _ProblemHandler(web.RequestHandler):
+    """One connection; what aiohttp's parser refuses is answered as a problem, too."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer bytes that are no request; a line without them, for they may hold secrets."""
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.error("request_crashed", path=request.path, exc_info=exc)
+        else:
+            log.info("request_refused", status=status, error=type(exc).__name__)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun, the error cannot be told") from exc
+        del message  # It repeats the bytes.
+        kind, title = ("internal", HallError.title_zh)
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            kind, title = (f"http-{status}", HTTPStatus(status).phrase)
+        response = build_problem(kind=kind, status=status, title=title)
+        response.force_close()
+        return response
+
+
+class _ProblemServer(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _ProblemHandler(self, loop=self._loop, **self._kwargs)
+
+
+class _ProblemRunner(web.AppRunner):
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        server.__class__ = _ProblemServer  # aiohttp has no parameter for its class.
+        return server
+
+
 @asynccontextmanager
 async def listen(app: web.Application, address: str, **runner_options: Any) -> AsyncIterator[None]:
     """Serve ``app`` on ``unix:PATH`` (mode 0660, replaced if stale) or ``tcp:HOST:PORT``."""
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, **runner_options)
+    runner = _ProblemRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        auto_decompress=False,  # A bad or exploding body would fail before any handler of ours.
+        **runner_options,
+    )
     await runner.setup()
     try:
         await _build_site(runner, address).start()
@@ -166,24 +215,22 @@ def _build_site(runner: web.AppRunner, address: str) -> web.BaseSite:
 class InternalClient:
     """JSON calls to another service's private listener.
 
-    Every call has a deadline. Answers that are problems come back as our errors.
+    Every call has a deadline. Answers that are problems come back as our errors. Of several peers
+    that do the same the one that answered last is asked; one that cannot be reached is passed
+    over at once, and a call that broke off in the middle goes to the next peer next time.
 
     Raises (all calls):
-        DependencyError: The peer is down, slow or broken; retryable.
+        DependencyError: No peer is up, or the one asked is slow or broken; retryable.
         HallError: What the peer refused, by status.
     """
 
     def __init__(self, peer: str, *, secret: str | None, timeout_s: float = 5.0) -> None:
-        """``peer`` is ``unix:PATH``, ``tcp:HOST:PORT`` or ``http(s)://...``."""
-        self._peer = peer
-        self._base = "http://internal"
-        if peer.startswith("tcp:"):
-            self._base = "http://" + peer.removeprefix("tcp:")
-        elif not peer.startswith("unix:"):
-            self._base = peer.rstrip("/")
+        """``peer`` is ``unix:PATH``, ``tcp:HOST:PORT`` or ``http(s)://...``, or a comma list."""
+        self._peers = split_addresses(peer)
         self._headers = {SECRET_HEADER: secret} if secret else {}
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: list[tuple[str, aiohttp.ClientSession]] = []
+        self._first = 0
 
     @classmethod
     def to(cls, peer: str, settings: Settings, *, timeout_s: float = 5.0) -> InternalClient:
@@ -192,38 +239,76 @@ class InternalClient:
         return cls(peer, secret=secret.get_secret_value() if secret else None, timeout_s=timeout_s)
 
     async def __aenter__(self) -> Self:
-        connector = (
-            aiohttp.UnixConnector(self._peer.removeprefix("unix:"), limit=32)
-            if self._peer.startswith("unix:")
-            else aiohttp.TCPConnector(limit=32)
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector, headers=self._headers, timeout=self._timeout
-        )
+        self._sessions = [self._open(peer) for peer in self._peers]
         return self
 
+    def _open(self, peer: str) -> tuple[str, aiohttp.ClientSession]:
+        connector = (
+            aiohttp.UnixConnector(peer.removeprefix("unix:"), limit=32)
+            if peer.startswith("unix:")
+            else aiohttp.TCPConnector(limit=32)
+        )
+        return _base_url(peer), aiohttp.ClientSession(
+            connector=connector, headers=self._headers, timeout=self._timeout
+        )
+
     async def __aexit__(self, *_exc: object) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        sessions, self._sessions = self._sessions, []
+        for _, session in sessions:
+            await session.close()
 
     async def call(self, method: str, path: str, *, body: BaseModel | bytes | None = None) -> Any:
         """Send one request; return the decoded JSON answer, ``None`` for an empty one."""
-        if self._session is None:
-            raise RuntimeError("use the client inside 'async with'")
         data = body.model_dump_json().encode() if isinstance(body, BaseModel) else body
-        headers = {"Content-Type": "application/json"} if data is not None else {}
+        content_type = "application/json" if data is not None else ""
+        status, payload = await self._fetch(method, path, data=data, content_type=content_type)
         try:
-            async with self._session.request(
-                method, self._base + path, data=data, headers=headers
-            ) as response:
-                # A 204 has neither a body nor a Content-Length, so what came decides.
-                payload = json.loads(body_bytes) if (body_bytes := await response.read()) else None
-                if response.status < HTTPStatus.BAD_REQUEST:
-                    return payload
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            # A 204 has neither a body nor a Content-Length, so what came decides.
+            document = json.loads(payload) if payload else None
+        except ValueError as error:
             raise DependencyError(f"{method} {path}: {error!r}") from error
-        raise _read_problem(response.status, payload)
+        if status < HTTPStatus.BAD_REQUEST:
+            return document
+        raise _read_problem(status, document)
+
+    async def fetch_text(self, path: str) -> str:
+        """GET something that is not JSON."""
+        status, payload = await self._fetch("GET", path)
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise DependencyError(f"GET {path}: {status}")
+        return payload.decode(errors="replace")
+
+    async def _fetch(
+        self, method: str, path: str, *, data: bytes | None = None, content_type: str = ""
+    ) -> tuple[int, bytes]:
+        if not self._sessions:
+            raise RuntimeError("use the client inside 'async with'")
+        headers = {"Content-Type": content_type} if content_type else {}
+        count = len(self._sessions)
+        unreachable: Exception | None = None
+        for number in [(self._first + step) % count for step in range(count)]:
+            base, session = self._sessions[number]
+            try:
+                async with session.request(
+                    method, base + path, data=data, headers=headers
+                ) as response:
+                    payload = await response.read()
+                    self._first = number
+                    return response.status, payload
+            except aiohttp.ClientConnectorError as error:
+                unreachable = error  # Nothing was sent: the next peer may have it.
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                self._first = (number + 1) % count
+                raise DependencyError(f"{method} {path}: {error!r}") from error
+        raise DependencyError(f"{method} {path}: {unreachable!r}") from unreachable
+
+
+def _base_url(peer: str) -> str:
+    if peer.startswith("unix:"):
+        return "http://internal"
+    if peer.startswith("tcp:"):
+        return "http://" + peer.removeprefix("tcp:")
+    return peer.rstrip("/")
 
 
 def _read_problem(status: int, payload: Any) -> HallError:

@@ -8,8 +8,6 @@ from typing import Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 from pydantic import TypeAdapter, ValidationError
 
 from kernel.config import Settings
@@ -24,8 +22,8 @@ from kernel.http import (
 from kernel.messages import EndBroadcast
 from kernel.metrics import REGISTRY, get_metrics, watch_loop_lag
 from streamer.broadcast.registry import BroadcastRegistry
-from streamer.broadcast.state import BroadcastState
 from streamer.live import Viewers
+from streamer.metrics import StreamerCollector
 from streamer.recorder.writer import SpoolWriter
 
 MAX_IDS: Final = 1000  # vod asks for the classes of one page.
@@ -84,42 +82,6 @@ async def get_ready(request: web.Request) -> web.Response:
             kind="not-ready", status=503, title="直播服务正在停止", detail="streamer is stopping"
         )
     return web.Response(status=HTTPStatus.NO_CONTENT)
-
-
-class StreamerCollector(Collector):
-    """Numbers that are read when Prometheus asks."""
-
-    def __init__(self, registry: BroadcastRegistry, viewers: Viewers, writer: SpoolWriter) -> None:
-        self._registry = registry
-        self._viewers = viewers
-        self._writer = writer
-
-    def collect(self) -> list[GaugeMetricFamily]:
-        broadcasts = self._registry.broadcasts
-        states = GaugeMetricFamily("hall_broadcasts", "Broadcasts at hand", labels=["state"])
-        for state in BroadcastState:
-            states.add_metric([state.value], sum(item.state is state for item in broadcasts))
-        hls_count = sum(self._viewers.count(item.broadcast_id) for item in broadcasts)
-        whep_count = sum(item.fanout.subscriptions_count for item in broadcasts)
-        watching = GaugeMetricFamily("hall_live_viewers", "Viewers now", labels=["protocol"])
-        watching.add_metric(["hls"], hls_count)
-        watching.add_metric(["whep"], whep_count)
-        return [
-            states,
-            watching,
-            GaugeMetricFamily(
-                "hall_spool_queue_bytes", "Media waiting for the disk", self._writer.queued_bytes
-            ),
-            GaugeMetricFamily(
-                "hall_spool_refused", "Writes refused: queue full", self._writer.refused_count
-            ),
-            GaugeMetricFamily(
-                "hall_spool_free_bytes", "Room on the spool's disk", self._writer.free_bytes
-            ),
-            GaugeMetricFamily(
-                "hall_recording_paused", "1 while the disk is full", int(self._writer.is_full)
-            ),
-        ]
 
 
 def build_internal_app(

@@ -28,7 +28,7 @@ from kernel.http import (
     problem_middleware,
     require_secret,
 )
-from kernel.metrics import REGISTRY, get_metrics, watch_loop_lag
+from kernel.metrics import REFRESHERS, REGISTRY, Refresher, get_metrics, watch_loop_lag
 from vod.accounts.passwords import Passwords
 from vod.assets.background import run_retention
 from vod.background import run_housekeeping
@@ -43,6 +43,7 @@ from vod.http.ready import PUBLIC_ROUTES as READY_ROUTES
 from vod.http.routes import API_ROUTES, INTERNAL_ROUTES, MEDIA_ROUTES
 from vod.http.sessions import session_middleware
 from vod.jobs.background import run_jobs
+from vod.jobs.metrics import JobsMetrics
 from vod.playback.keys import prepare_playback
 from vod.settings import build_redis_url, read_secret
 
@@ -162,6 +163,9 @@ def build_internal_app(services: Services, *, has_background: bool = True) -> we
     )
     _fill(app, services)
     app[REGISTRY] = services.registry
+    jobs = JobsMetrics(services.registry, services.database, services.clock)
+    refreshers: list[Refresher] = [jobs.refresh]
+    app[REFRESHERS] = refreshers
     app.add_routes([*INTERNAL_ROUTES, *INTERNAL_READY_ROUTES, web.get("/metrics", get_metrics)])
     if has_background:
         app.cleanup_ctx.extend([watch_loop_lag, run_jobs, run_retention, run_housekeeping])

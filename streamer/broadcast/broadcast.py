@@ -25,6 +25,7 @@ from streamer.broadcast.fanout import Fanout, Subscription
 from streamer.broadcast.publication import ActivePublication
 from streamer.broadcast.state import BroadcastChange, BroadcastState, advance
 from streamer.broadcast.takeover import TakeoverGuard
+from streamer.broadcast.tally import Tally
 from streamer.events import Outbox
 from streamer.health import HealthMeter
 from streamer.live import LiveWindow
@@ -68,6 +69,7 @@ class Broadcast:
         self.outbox = parts.outbox
         self.window = parts.window
         self.uploader: Uploader | None = None
+        self.tally = Tally()
         self.fanout = Fanout(self.request_keyframe)
         self.packager = Packager(
             self.broadcast_id, [self], parts.clock, resume=history.resume_point()
@@ -232,6 +234,7 @@ class Broadcast:
             self.uploader.poke()
 
     def on_part(self, part: Part) -> None:
+        self.tally.parts_count += 1
         self.recorder.on_part(part)
         self.window.on_part(part)
 
@@ -239,6 +242,10 @@ class Broadcast:
         self.recorder.on_segment(segment)
         if self.recorder.is_lost(segment.msn) and not segment.is_gap:
             segment = replace(segment, is_gap=True)
+        if segment.is_gap:
+            self.tally.gaps_count += 1
+        else:
+            self.tally.segments_count += 1
         self.window.on_segment(segment)
 
     def on_epoch_end(self, epoch: int, reason: EndReason) -> None:
@@ -286,6 +293,7 @@ class Broadcast:
             self.uploader.add(segment)
 
     def on_segment_lost(self, segment: SegmentInfo) -> None:
+        self.tally.gaps_count += 1
         self.window.mark_gap(segment.msn)
         if self.uploader is not None:
             self.uploader.drop(segment.msn)

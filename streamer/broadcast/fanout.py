@@ -111,6 +111,13 @@ class Fanout:
         self._audio_config: AudioConfig | None = None
         self._gop: list[FanoutItem] = []
         self._gop_bytes = 0
+        self._gone_dropped_count = 0
+
+    @property
+    def dropped_count(self) -> int:
+        """Media units that viewers did not get, of those who left too."""
+        here_count = sum(item.dropped_count for item in self._subscriptions)
+        return self._gone_dropped_count + here_count
 
     @property
     def subscriptions_count(self) -> int:
@@ -126,7 +133,7 @@ class Fanout:
 
     def subscribe(self) -> Subscription:
         """Join; the first items are the configurations and everything since the last IDR."""
-        subscription = Subscription(self._subscriptions.discard, self._ask_keyframe)
+        subscription = Subscription(self._leave, self._ask_keyframe)
         for config in (self._video_config, self._audio_config):
             if config is not None:
                 subscription.push(config)
@@ -169,8 +176,13 @@ class Fanout:
         """The broadcast is over: readers end after what they have."""
         for subscription in list(self._subscriptions):
             subscription.finish()
-        self._subscriptions.clear()
+            self._leave(subscription)
         self._forget_gop()
+
+    def _leave(self, subscription: Subscription) -> None:
+        if subscription in self._subscriptions:
+            self._subscriptions.discard(subscription)
+            self._gone_dropped_count += subscription.dropped_count
 
     def _forget_gop(self) -> None:
         self._gop, self._gop_bytes = [], 0

@@ -43,6 +43,7 @@ class ActivePublication:
         if self.is_active:
             self.last_media_s = self._broadcast.clock.monotonic_s()
             self.meter.add_video(unit)
+            self._broadcast.tally.add_ingest(self.connection.protocol, len(unit.data))
             self._broadcast.fanout.write(unit)
             self._broadcast.packager.write_video(unit)
 
@@ -50,6 +51,7 @@ class ActivePublication:
         if self.is_active:
             self.last_media_s = self._broadcast.clock.monotonic_s()
             self.meter.add_audio(unit)
+            self._broadcast.tally.add_ingest(self.connection.protocol, len(unit.data))
             self._broadcast.fanout.write(unit)
             self._broadcast.packager.write_audio(unit)
 
@@ -60,6 +62,7 @@ class ActivePublication:
     def count_dropped(self, count: int) -> None:
         if self.is_active:
             self.meter.add_dropped(count)
+            self._broadcast.tally.lost_count += count
 
     def close(self, reason: EndReason) -> None:
         self._broadcast.leave(self, reason)

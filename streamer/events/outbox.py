@@ -68,6 +68,11 @@ class Outbox:
         """Everything was accepted."""
         return not self._unwritten and not self._unsent
 
+    @property
+    def waiting_count(self) -> int:
+        """Events that were not accepted yet."""
+        return len(self._unwritten) + len(self._unsent)
+
     def has(self, kind: str, number: int) -> bool:
         """Tell whether that fact was put in ever before, also before a restart."""
         return (kind, number) in self._facts
@@ -80,7 +85,7 @@ class Outbox:
             for item in (*(item for _, item in self._unwritten), *self._unsent)
         ):
             return
-        if len(self._unwritten) + len(self._unsent) >= MAX_WAITING:
+        if self.waiting_count >= MAX_WAITING:
             log.error("event_lost", broadcast_id=self._broadcast_id, type=event.type)
             return
         sequence, self._next_sequence = self._next_sequence, self._next_sequence + 1

@@ -79,13 +79,24 @@ class Uploader:
                 self._pending[segment.msn] = segment
         self.through_msn = -1
         self.stored_ticks = 0
+        self.failures_count = 0
         self._advance()
 
     @property
     def is_behind(self) -> bool:
         """More than a minute of closed segments waits."""
-        ticks = sum(segment.duration_ticks for segment in self._pending.values())
-        return ticks > BEHIND_S * TICKS_PER_S
+        return self.lag_ticks > BEHIND_S * TICKS_PER_S
+
+    @property
+    def lag_ticks(self) -> int:
+        """Closed media that is not in the blob store yet."""
+        return sum(segment.duration_ticks for segment in self._pending.values())
+
+    @property
+    def spooled_bytes(self) -> int:
+        """Segments in the spool: those that wait, and the newest of those stored."""
+        kept = (*self._pending.values(), *self._local)
+        return sum(sum(segment.sizes.values()) for segment in kept)
 
     def add(self, segment: SegmentInfo) -> None:
         """A segment is complete in the spool."""
@@ -149,19 +160,18 @@ class Uploader:
                     key = init_key(broadcast_id, epoch=number, rendition=rendition, name=name)
                     await self._blobs.put_bytes(key, data, content_type=CONTENT_TYPES[rendition])
         except DependencyError as error:
-            log.warning("upload_failed", broadcast_id=broadcast_id, detail=str(error))
+            self._report_failure(error)
             return False
         self._recorder.mark_inits_stored(number)
         return True
 
     async def _upload_segment(self, segment: SegmentInfo) -> bool:
-        broadcast_id = self._recorder.folder.broadcast_id
         try:
             async with self._slots:
                 for rendition in RENDITIONS:
                     await self._upload_file(segment, rendition)
         except DependencyError as error:
-            log.warning("upload_failed", broadcast_id=broadcast_id, detail=str(error))
+            self._report_failure(error)
             return False
         except InputError as error:  # Somebody removed the file from the spool.
             self._pending.pop(segment.msn, None)
@@ -172,6 +182,11 @@ class Uploader:
         self._local.append(segment)
         await self._prune(LOCAL_SEGMENTS)
         return True
+
+    def _report_failure(self, error: Exception) -> None:
+        self.failures_count += 1
+        broadcast_id = self._recorder.folder.broadcast_id
+        log.warning("upload_failed", broadcast_id=broadcast_id, detail=str(error))
 
     async def _upload_file(self, segment: SegmentInfo, rendition: Rendition) -> None:
         folder, place = self._recorder.folder, {"epoch": segment.epoch, "msn": segment.msn}
@@ -240,7 +255,7 @@ class Uploader:
                     content_type="application/x-ndjson",
                 )
         except (DependencyError, TimeoutError) as error:
-            log.warning("upload_failed", broadcast_id=folder.broadcast_id, detail=str(error))
+            self._report_failure(error)
             return False
         if history.is_ended and history.recording_version == version:
             self._report()
