@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 
 from sqlalchemy import select
@@ -78,7 +77,7 @@ def _build_recording(event: BroadcastEnded, lecture_id: str) -> Recording:
         broadcast_id=event.broadcast_id,
         lecture_id=lecture_id,
         version=event.recording_version,
-        index_json=json.dumps(event.index.model_dump(mode="json"), separators=(",", ":")),
+        index_json=event.index.model_dump_json(),
         duration_ticks=event.index.duration_ticks,
         ended_at=event.at,
     )
