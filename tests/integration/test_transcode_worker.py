@@ -258,18 +258,21 @@ async def test_a_unit_that_somebody_else_took_is_stopped(tmp_path: Path) -> None
 
 
 async def test_a_result_waits_for_vod_to_come_back(tmp_path: Path) -> None:
-    is_finished = asyncio.Event()
+    may_finish = asyncio.Event()
 
     async def quick(context: UnitContext) -> Outcome:
         await context.store.put_bytes(context.staging + "a", b"a", content_type="text/plain")
-        is_finished.set()
+        await may_finish.wait()
         return Outcome(Nothing(), ("staging/old",))
 
     async with bench_of(tmp_path, quick) as (units, bench, unit):
         task = asyncio.create_task(work_on(bench, RunUnit(unit_id=unit.unit_id)))
         await eventually(lambda: unit.state == "running")
         units.is_down = True
-        await is_finished.wait()
+        may_finish.set()
+        # A heartbeat and a report at the least meet a vod that is away.
+        await eventually(lambda: units.refused_count > 1)
+        assert unit.state == "running"
         units.is_down = False
         await asyncio.wait_for(task, 10)
         assert unit.state == "done"

@@ -53,6 +53,7 @@ class FakeUnits:
         self.lecture_id = new_id()
         self.plan_hash: str | None = None
         self.is_down = False
+        self.refused_count = 0
         self._send = send
 
     def add(self, plan: UnitPlan) -> FakeUnit:
@@ -84,6 +85,7 @@ class FakeUnits:
         @web.middleware
         async def may_be_down(request: web.Request, handler: Any) -> web.StreamResponse:
             if self.is_down:
+                self.refused_count += 1
                 return web.Response(status=502)
             answer: web.StreamResponse = await handler(request)
             return answer
