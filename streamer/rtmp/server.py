@@ -144,6 +144,18 @@ class RtmpConnection(asyncio.BufferedProtocol):
     def request_keyframe(self) -> None:
         """RTMP has no way to ask; the encoder's own interval decides."""
 
+    # -- Making room ---------------------------------------------------------------------------
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has not asked to publish yet."""
+        return not self._is_closing and self._session.phase in {Phase.HANDSHAKE, Phase.COMMANDS}
+
+    def make_way(self, detail: str) -> None:
+        """Close at once, without last words: the socket is needed."""
+        self._session.fail(EndReason.PROTOCOL_ERROR, detail)
+        self._close(linger=False)
+
     # -- Admission -----------------------------------------------------------------------------
 
     async def _admit(self, key: str) -> None:
@@ -270,7 +282,7 @@ class RtmpServer:
         self._host = host
         self._port = port
         self._server: asyncio.Server | None = None
-        self._connections: set[RtmpConnection] = set()
+        self._connections: dict[RtmpConnection, None] = {}  # Oldest first.
         self._per_address: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_empty = asyncio.Event()
@@ -317,21 +329,40 @@ class RtmpServer:
     # -- For connections -----------------------------------------------------------------------
 
     def register(self, connection: RtmpConnection) -> str | None:
-        """Count a new peer; return a sentence when there is one too many."""
-        self._connections.add(connection)
+        """Count a new peer; return a sentence when there is one too many.
+
+        Too many means too many that publish or are being admitted: the oldest peer that has not
+        asked to publish makes way, so that idle sockets keep no instructor out. Encoders ask
+        within a second.
+        """
+        self._connections[connection] = None
         self._is_empty.clear()
         self._per_address[connection.address] += 1
-        if len(self._connections) > self.limits.connections_count:
-            return f"more than {self.limits.connections_count} connections"
-        if self._per_address[connection.address] > self.limits.connections_per_address_count:
-            return f"more than {self.limits.connections_per_address_count} from one address"
+        limits, count = self.limits, self._per_address[connection.address]
+        if count > limits.connections_per_address_count:
+            sentence = f"more than {limits.connections_per_address_count} from one address"
+            return None if self._make_room(sentence, connection, connection.address) else sentence
+        if len(self._connections) > limits.connections_count:
+            sentence = f"more than {limits.connections_count} connections"
+            return None if self._make_room(sentence, connection) else sentence
         return None
+
+    def _make_room(
+        self, sentence: str, newcomer: RtmpConnection, address: str | None = None
+    ) -> bool:
+        """Close the oldest peer, if any, that has not asked to publish."""
+        for connection in self._connections:
+            is_there = address is None or connection.address == address
+            if is_there and connection is not newcomer and connection.is_waiting:
+                connection.make_way(f"{sentence}, and the longest without publishing")
+                return True
+        return False
 
     def forget(self, connection: RtmpConnection) -> None:
         """The peer's socket is closed."""
         if connection not in self._connections:
             return
-        self._connections.discard(connection)
+        del self._connections[connection]
         self._per_address[connection.address] -= 1
         if not self._per_address[connection.address]:
             del self._per_address[connection.address]

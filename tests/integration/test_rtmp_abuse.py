@@ -102,21 +102,43 @@ async def test_a_byte_at_a_time_meets_the_deadline(server, lines):
     assert "too slow" in _closings(lines)[0]
 
 
-async def test_too_many_from_one_address_are_turned_away_and_the_rest_live(server, lines):
-    clients = [RtmpClient(server.port) for _ in range(4)]
-    try:
+async def test_the_longest_idle_peer_of_an_address_makes_way(server, lines):
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(RtmpClient(server.port)) for _ in range(4)]
         for client in clients:
-            await client.__aenter__()
             await client.send(wire.C0_C1)
             await client.reader.readexactly(3073)
-        async with RtmpClient(server.port) as extra:
-            await extra.read_to_end()
+        extra = await stack.enter_async_context(RtmpClient(server.port))
+        await clients[0].read_to_end()
         assert "from one address" in _closings(lines)[0]
-        await clients[0].send(wire.C2 + wire.opening())
-        await clients[0].read_until("NetStream.Publish.Start")
-    finally:
-        for client in clients:
-            await client.__aexit__()
+        for client in (clients[1], extra):
+            await _publish(client) if client is extra else await client.send(
+                wire.C2 + wire.opening()
+            )
+            await client.read_until("NetStream.Publish.Start")
+
+
+async def test_publishers_do_not_make_way(server, publishing, lines):
+    publishing.broadcasts = {f"key-{number}": f"b{number}" for number in range(4)}
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(RtmpClient(server.port)) for _ in range(4)]
+        for number, client in enumerate(clients):
+            await _publish(client, f"key-{number}")
+        await eventually(lambda: len(publishing.publications) == 4)
+        extra = await stack.enter_async_context(RtmpClient(server.port))
+        await extra.read_to_end()
+        assert "from one address" in _closings(lines)[0]
+        assert not any(publication.end_reasons for publication in publishing.publications)
+
+
+async def test_idle_peers_keep_no_publisher_out(server, publishing):
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(40):
+            await stack.enter_async_context(RtmpClient(server.port))
+        client = await stack.enter_async_context(RtmpClient(server.port))
+        await _publish(client)
+        assert (await publishing.wait_admitted()).broadcast_id
+        assert server.connections_count <= 5
 
 
 async def test_a_silent_publisher_is_ended_after_the_first_media_deadline(server, publishing):
