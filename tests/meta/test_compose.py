@@ -21,7 +21,7 @@ SECRETS = {
     "HALL_SECRET", "HALL_INTERNAL_SECRET", "HALL_ADMIN_PASSWORD", "HALL_S3_ACCESS_KEY",
     "HALL_S3_SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD",
 }  # fmt: skip
-LONG_RUNNING = {"postgres", "valkey", "minio", "vod", "streamer", "gate"}
+LONG_RUNNING = {"postgres", "valkey", "minio", "vod-1", "vod-2", "streamer", "gate"}
 
 
 @pytest.fixture(scope="module")

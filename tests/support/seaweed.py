@@ -21,6 +21,7 @@ from minio.error import MinioException
 from tests.support.ports import find_free_port
 
 START_TIMEOUT_S = 90.0
+START_TRIES = 3
 ACCESS_KEY = "hall-test-access"
 SECRET_KEY = "hall-test-secret"
 
@@ -52,7 +53,11 @@ class SeaweedServer:
                     f"-master.port={ports['master']}", f"-master.port.grpc={ports['master_grpc']}",
                     f"-volume.port={ports['volume']}", f"-volume.port.grpc={ports['volume_grpc']}",
                     f"-filer.port={ports['filer']}", f"-filer.port.grpc={ports['filer_grpc']}",
+                    # Listeners nobody asked for have fixed ports and end a second server.
+                    "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
                     "-master.volumeSizeLimitMB=64", "-volume.max=500",
+                    # Their ports are the same for every server on the machine.
+                    "-s3.port.iceberg=0", "-s3.port.lance=0",
                 ],
                 stdout=log, stderr=STDOUT, stdin=DEVNULL, cwd=self.folder, start_new_session=True,
                 env={**os.environ, "HOME": str(self.folder)},
@@ -114,9 +119,24 @@ def run_seaweed(folder: Path) -> Iterator[SeaweedServer]:
     names = [
         "s3", "s3_grpc", "master", "master_grpc", "volume", "volume_grpc", "filer", "filer_grpc",
     ]  # fmt: skip
-    server = SeaweedServer(folder, {name: find_free_port() for name in names})
+    server = _start_on_free_ports(folder, names)
     try:
-        server.start()
         yield server
     finally:
         server.kill()
+
+
+def _start_on_free_ports(folder: Path, names: list[str]) -> SeaweedServer:
+    """Start it; when somebody took one of its eight ports first, try others."""
+    for attempt in range(START_TRIES):
+        server = SeaweedServer(folder, {name: find_free_port() for name in names})
+        try:
+            server.start()
+        except AssertionError:
+            has_exited = server.process is not None and server.process.poll() is not None
+            server.kill()
+            if attempt + 1 == START_TRIES or not has_exited:
+                raise
+        else:
+            return server
+    raise AssertionError("unreachable")
