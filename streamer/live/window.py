@@ -25,14 +25,15 @@ from streamer.ports import EndReason, EpochInfo, Part, SegmentInfo, SegmentReade
 HOLD_S: Final = 8.0  # hls.js gives up after 10 s without a byte; 503 before that (live.md §5.3).
 RETRY_AFTER_S: Final = 1
 MAX_WAITERS: Final = 20_000  # Per broadcast; full: refuse with 503. A waiter costs ~2 kB.
+WAKE_COUNT: Final = 32  # Waiters per turn of the loop, see ``_wake``.
 
 
 class LiveWindow:
     """A ``PackagerSink`` that holds what viewers can ask for.
 
     All segments from the start are listed (DVR); bytes of the last 60 s are in memory, older ones
-    come from ``reader``. Called on the loop only. The sink methods never wait; readers wait on one
-    future per version, and each version is rendered at most once per rendition and kind.
+    come from ``reader``. Called on the loop only. The sink methods never wait; readers wait for
+    the next version, and each version is rendered at most once per rendition and kind.
 
     Invariants: msn and discontinuity never decrease; nothing is listed whose bytes cannot be read.
     """
@@ -66,7 +67,7 @@ class LiveWindow:
         }
         self._rendered: dict[tuple[Rendition, bool], Text] = {}
         self._version = 0
-        self._changed: asyncio.Future[None] | None = None
+        self._waiters: set[asyncio.Future[None]] = set()
         self._waiters_count = 0
 
     # ---- restoring ---------------------------------------------------------------------------
@@ -329,9 +330,23 @@ class LiveWindow:
         """A new version: forget the rendered texts and wake everybody."""
         self._version += 1
         self._rendered.clear()
-        changed, self._changed = self._changed, None
-        if changed is not None and not changed.done():
-            changed.set_result(None)
+        if self._waiters:
+            waiters, self._waiters = self._waiters, set()
+            self._wake(waiters)
+
+    def _wake(self, waiters: set[asyncio.Future[None]]) -> None:
+        """Wake some; the loop looks at its sockets before the next ones.
+
+        The first viewers ask for the new part at once. Were a thousand playlists written before
+        anybody reads their requests, the gate's cache would stay without the part, and every
+        viewer's request for it would come through to us.
+        """
+        for _ in range(min(WAKE_COUNT, len(waiters))):
+            waiter = waiters.pop()
+            if not waiter.done():  # One that went away was cancelled.
+                waiter.set_result(None)
+        if waiters:
+            asyncio.get_running_loop().call_soon(self._wake, waiters)
 
     async def _wait_for(self, condition: Callable[[], bool]) -> None:
         if self._waiters_count >= MAX_WAITERS:
@@ -340,10 +355,12 @@ class LiveWindow:
         try:
             async with asyncio.timeout(self._hold_s):
                 while not condition():
-                    if self._changed is None:
-                        self._changed = asyncio.get_running_loop().create_future()
-                    # The future is shared: a waiter that goes away must not cancel it.
-                    await asyncio.shield(self._changed)
+                    waiter = asyncio.get_running_loop().create_future()
+                    self._waiters.add(waiter)
+                    try:
+                        await waiter
+                    finally:
+                        self._waiters.discard(waiter)
         except TimeoutError as error:
             raise CapacityError(
                 f"no new media within {self._hold_s:g} s", retry_after_s=RETRY_AFTER_S

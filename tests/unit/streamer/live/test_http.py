@@ -11,11 +11,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from kernel.clock import FakeClock
-from kernel.errors import BlobMissingError, NotFoundError
+from kernel.errors import BlobMissingError, CapacityError, NotFoundError
 from kernel.hls import parse_media_playlist, parse_multivariant_playlist
 from kernel.http import problem_middleware
 from kernel.layout import Rendition
 from streamer.live import LiveWindow, Viewers, live_routes
+from streamer.live.blocking import ReloadRequest
 from streamer.live.store import MediaStore
 from streamer.packager import Packager
 from streamer.ports import EndReason, SegmentInfo
@@ -353,6 +354,27 @@ async def test_a_hundred_waiters_share_one_rendering(client, origin):
     answers = await asyncio.gather(*tasks)
     assert {status for status, _, _ in answers} == {200}
     assert len({body for _, body, _ in answers}) == 1
+
+
+async def test_the_first_viewers_are_served_before_the_last_ones_are_woken(origin):
+    reload = ReloadRequest(2, 2)
+    tasks = [asyncio.create_task(origin.window.read_playlist("av", reload)) for _ in range(100)]
+    await eventually(lambda: origin.window.waiters_count == 100)
+    origin.play(0.5)
+    await eventually(lambda: any(task.done() for task in tasks))
+    assert not all(task.done() for task in tasks), "the loop reads its sockets in between"
+    async with asyncio.timeout(5):
+        assert len({(await task).plain for task in tasks}) == 1
+
+
+async def test_viewers_who_gave_up_leave_nothing_behind():
+    origin = Origin(hold_s=0.02)
+    origin.connect()
+    origin.play(3)
+    for _ in range(3):
+        with pytest.raises(CapacityError):
+            await origin.window.read_playlist("av", ReloadRequest(1, 1))
+    assert not origin.window._waiters
 
 
 async def test_gzip_is_offered_for_playlists_and_never_for_media(client):
