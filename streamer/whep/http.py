@@ -62,7 +62,7 @@ class _Routes:
 
     async def delete_session(self, request: web.Request) -> web.Response:
         match = request.match_info
-        await self._sessions.end(self._sessions.find(match["broadcast_id"], match["session_id"]))
+        self._sessions.end(match["broadcast_id"], match["session_id"])
         return web.Response(status=200)
 
     async def options_endpoint(self, _request: web.Request) -> web.Response:

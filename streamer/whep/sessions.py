@@ -10,7 +10,7 @@ import structlog
 
 from kernel.errors import CapacityError, ConflictError, DependencyError, NotFoundError
 from streamer.media import VideoUnit
-from streamer.rtc.limits import JoinLimiter
+from streamer.rtc.limits import EndedSessions, JoinLimiter
 from streamer.rtc.sdp import Offer, check_offer
 from streamer.rtc.seams import install_seams
 from streamer.whep.feed import Feed
@@ -33,6 +33,7 @@ class WhepSessions:
         self._broadcasts = broadcasts
         self._joins = JoinLimiter(settings.joins_per_s, settings.joins_burst_count)
         self._sessions: dict[str, WhepSession] = {}
+        self._ended = EndedSessions()
         self._feeds: dict[str, tuple[Feed, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening_count = 0
@@ -129,10 +130,22 @@ class WhepSessions:
             raise NotFoundError("no such WHEP session")
         return session
 
-    async def end(self, session: WhepSession) -> None:
-        """DELETE: the viewer leaves."""
+    def end(self, broadcast_id: str, session_id: str) -> None:
+        """DELETE: the viewer leaves. Idempotent, also when the session has ended by itself.
+
+        Raises:
+            NotFoundError: There was no such session lately.
+        """
+        # RFC 9110 §9.2.2: DELETE is idempotent; whoever repeats it, or comes after we have closed
+        # the session, has what it asks for.
+        if (broadcast_id, session_id) not in self._ended:
+            session = self.find(broadcast_id, session_id)
+            self._forget(session)
+            session.end(ViewerEnd.CLOSED_BY_VIEWER)
+
+    def _forget(self, session: WhepSession) -> None:
         self._sessions.pop(session.id, None)
-        session.end(ViewerEnd.CLOSED_BY_VIEWER)
+        self._ended.add(session.broadcast_id, session.id)
 
     async def _run(self, session: WhepSession) -> None:
         reason = ViewerEnd.CRASH
@@ -142,7 +155,7 @@ class WhepSessions:
             # Life-cycle supervisor: one viewer's crash must not take the others along.
             log.exception("whep_crashed", broadcast_id=session.broadcast_id)
         finally:
-            self._sessions.pop(session.id, None)
+            self._forget(session)
             await self._give_feed_back(session.broadcast_id)
             log.info("whep_ended", broadcast_id=session.broadcast_id, reason=reason.value)
 

@@ -67,7 +67,8 @@ class _Routes:
         return web.Response(status=204, headers={"ETag": session.etag})
 
     async def delete_session(self, request: web.Request) -> web.Response:
-        await self._sessions.end(self._find(request))
+        match = request.match_info
+        self._sessions.end(match["live_class_id"], match["session_id"])
         return web.Response(status=200)
 
     async def options_endpoint(self, _request: web.Request) -> web.Response:

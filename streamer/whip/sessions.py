@@ -11,7 +11,7 @@ import structlog
 from kernel.errors import CapacityError, DependencyError, NotFoundError
 from kernel.messages import PublishRequest
 from streamer.ports import EndReason, Publishing
-from streamer.rtc.limits import JoinLimiter
+from streamer.rtc.limits import EndedSessions, JoinLimiter
 from streamer.rtc.sdp import Offer, check_offer
 from streamer.rtc.seams import install_seams
 from streamer.whip.session import WhipSession
@@ -31,6 +31,7 @@ class WhipSessions:
         self._publishing = publishing
         self._joins = JoinLimiter(settings.joins_per_s, settings.joins_burst_count)
         self._sessions: dict[str, WhipSession] = {}
+        self._ended = EndedSessions()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening_count = 0
         self._is_closing = False
@@ -112,10 +113,22 @@ class WhipSessions:
             raise NotFoundError("no such WHIP session")
         return session
 
-    async def end(self, session: WhipSession) -> None:
-        """DELETE: the publisher is done. Later requests for the session are 404."""
+    def end(self, live_class_id: str, session_id: str) -> None:
+        """DELETE: the publisher is done. Idempotent, also when the session has ended by itself.
+
+        Raises:
+            NotFoundError: There was no such session lately.
+        """
+        # RFC 9110 §9.2.2: DELETE is idempotent; whoever repeats it, or comes after we have closed
+        # the session, has what it asks for.
+        if (live_class_id, session_id) not in self._ended:
+            session = self.find(live_class_id, session_id)
+            self._forget(session)
+            session.close_by_publisher()
+
+    def _forget(self, session: WhipSession) -> None:
         self._sessions.pop(session.id, None)
-        session.close_by_publisher()
+        self._ended.add(session.live_class_id, session.id)
 
     async def _run(self, session: WhipSession) -> None:
         try:
@@ -125,4 +138,4 @@ class WhipSessions:
             log.exception("whip_crashed", live_class_id=session.live_class_id)
             await session.close(EndReason.CRASH)
         finally:
-            self._sessions.pop(session.id, None)
+            self._forget(session)

@@ -163,6 +163,8 @@ async def test_a_late_viewer_sees_and_hears_a_whip_publisher_at_once() -> None:
             async with ClientSession() as client, client.delete(viewer.session_url) as answer:
                 assert answer.status == 200
             await eventually(lambda: viewer.pc.connectionState == "closed")
+            async with ClientSession() as client, client.delete(viewer.session_url) as answer:
+                assert answer.status == 200, "leaving twice is no mistake"
         assert sessions.count == 0
         assert broadcast.fanout.subscriptions_count == 0
 

@@ -259,7 +259,7 @@ async def test_a_publisher_that_goes_silent_is_noticed_within_five_seconds() -> 
         await eventually(lambda: server.sessions.count == 0)
 
 
-async def test_delete_ends_the_session_once() -> None:
+async def test_delete_ends_the_session_and_may_be_repeated() -> None:
     publishing = RecordingPublishing()
     tracks = [video_track(encode_pictures(100))]
     async with serve_whip(publishing) as server, publish_whip(server.url(), tracks) as peer:
@@ -270,7 +270,22 @@ async def test_delete_ends_the_session_once() -> None:
                 assert response.status == 200
             assert await publication.wait_closed() is EndReason.CLOSED_BY_PUBLISHER
             async with client.delete(peer.session_url) as response:
+                assert response.status == 200
+            async with client.patch(peer.session_url) as response:
                 assert response.status == 404
+
+
+async def test_a_session_that_the_server_has_closed_may_still_be_deleted() -> None:
+    publishing = RecordingPublishing()
+    tracks = [video_track(encode_pictures(100))]
+    async with serve_whip(publishing) as server, publish_whip(server.url(), tracks) as peer:
+        publication = await publishing.wait_admitted()
+        await publication.wait_until(lambda: len(publication.video) > 2)
+        publication.connection.evict(EndReason.CLASS_ENDED)
+        assert await publication.wait_closed() is EndReason.CLASS_ENDED
+        await eventually(lambda: server.sessions.count == 0)
+        async with ClientSession() as client, client.delete(peer.session_url) as response:
+            assert response.status == 200
 
 
 async def test_a_newer_connection_takes_over_and_the_older_one_is_closed() -> None:
