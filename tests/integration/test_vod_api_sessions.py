@@ -149,6 +149,36 @@ async def test_an_account_is_throttled_and_recovers(vod: Vod) -> None:
     assert (await vod.sign_in("wang", "wrong")).status == 401, "the counter starts afresh"
 
 
+async def test_a_stranger_elsewhere_does_not_lock_the_owner_out(vod: Vod) -> None:
+    await vod.add_account("wang", Role.MEMBER)
+    stranger = {"X-Real-IP": "203.0.113.9"}
+    for _ in range(10):
+        assert (await vod.sign_in("wang", "wrong", headers=stranger)).status == 401
+    assert (await vod.sign_in("wang", "wrong", headers=stranger)).status == 429
+    assert (await vod.sign_in("wang", headers={"X-Real-IP": "203.0.113.10"})).status == 200
+    assert (await vod.sign_in("wang", headers=stranger)).status == 429, "the stranger still waits"
+
+
+async def test_a_password_changed_during_the_check_wins(
+    sqlite_vod: Vod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vod = sqlite_vod
+    account_id = await vod.add_account("wang", Role.MEMBER)
+    verify = vod.services.passwords.verify
+
+    async def verify_slowly(password: str, password_hash: str | None) -> bool:
+        is_right = await verify(password, password_hash)
+        path = f"/accounts/{account_id}"
+        change = {"new_password": "another-secret"}
+        assert (await vod.call("PATCH", path, role=Role.ADMIN, json=change)).status == 200
+        return is_right
+
+    token = await vod.token_of(Role.ADMIN)  # Signs in before the check is slow.
+    assert token
+    monkeypatch.setattr(vod.services.passwords, "verify", verify_slowly)
+    assert (await vod.sign_in("wang")).status == 401
+
+
 async def test_an_unknown_login_is_throttled_like_a_known_one(sqlite_vod: Vod) -> None:
     for _ in range(10):
         assert (await sqlite_vod.sign_in("nobody", "wrong")).status == 401

@@ -41,7 +41,7 @@ class AccountSession(HasId, Base):
 
 
 class LoginThrottle(Base):
-    """Recent failed sign-ins of one name or address (``account:...``, ``address:...``)."""
+    """Recent failed sign-ins under one key, see ``vod.accounts.throttle.build_keys``."""
 
     __tablename__ = "login_throttles"
     __table_args__ = (Index(None, "window_started_at"),)

@@ -9,16 +9,30 @@ from typing import Final
 from vod.accounts.roles import Role, Viewer
 
 WINDOW: Final = timedelta(minutes=15)  # Failures older than this are forgotten.
-ACCOUNT_FAILURES_COUNT: Final = 10  # More than anybody mistypes; 1000 guesses a day at most.
-ADDRESS_FAILURES_COUNT: Final = 100  # A station of thirty people shares one address.
 FIRST_BLOCK: Final = timedelta(seconds=30)
-LONGEST_BLOCK: Final = timedelta(minutes=15)
 MAX_DOUBLINGS: Final = 10  # 30 s doubled ten times is far above the longest block.
 
 
 def may_manage_accounts(viewer: Viewer) -> bool:
     """Only administrators see, create and change accounts of others."""
     return viewer.role is Role.ADMIN
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many failures in a window are free, and how long a block grows at most."""
+
+    failures_count: int
+    longest_block: timedelta
+
+
+# One address on one account: more than anybody mistypes; 1000 guesses a day at most.
+PAIR_LIMIT: Final = Limit(10, timedelta(minutes=15))
+# A station of thirty people shares one address.
+ADDRESS_LIMIT: Final = Limit(100, timedelta(minutes=15))
+# All addresses on one account: slows down a crowd of guessers, but its owner waits half a minute
+# at most, however long a stranger goes on.
+ACCOUNT_LIMIT: Final = Limit(100, FIRST_BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +55,20 @@ def find_wait(failures: Failures | None, now: datetime) -> timedelta:
     return max(timedelta(0), failures.blocked_until - now)
 
 
-def count_attempt(failures: Failures | None, now: datetime, *, limit_count: int) -> Failures:
+def count_attempt(failures: Failures | None, now: datetime, *, limit: Limit) -> Failures:
     """Count an attempt as failed before it is checked, so that parallel ones cannot slip through.
 
-    From the ``limit_count``-th in the window on, each sets a block, twice as long as the one
-    before, up to ``LONGEST_BLOCK``.
+    From the last free one in the window on, each sets a block, twice as long as the one before,
+    up to the limit's longest.
     """
     if failures is None or now - _last_moment(failures) >= WINDOW:
         failures = Failures(0, now)
     count = failures.count + 1
-    if count < limit_count:
+    if count < limit.failures_count:
         return Failures(count, failures.window_started_at, None)
-    doublings = min(count - limit_count, MAX_DOUBLINGS)
-    return Failures(
-        count, failures.window_started_at, now + min(FIRST_BLOCK * 2**doublings, LONGEST_BLOCK)
-    )
+    doublings = min(count - limit.failures_count, MAX_DOUBLINGS)
+    block = min(FIRST_BLOCK * 2**doublings, limit.longest_block)
+    return Failures(count, failures.window_started_at, now + block)
 
 
 def _last_moment(failures: Failures) -> datetime:

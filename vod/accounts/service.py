@@ -22,7 +22,6 @@ from kernel.ids import is_id, new_id
 from vod.accounts import schemas, sessions, throttle
 from vod.accounts.models import Account
 from vod.accounts.passwords import Passwords, generate_password
-from vod.accounts.policy import ACCOUNT_FAILURES_COUNT
 from vod.accounts.roles import Role
 from vod.audit.service import record
 from vod.db.engine import Database
@@ -69,18 +68,25 @@ async def sign_in(
     _refuse_if_waiting(wait)
     is_right = await passwords.verify(wanted.password, account.password_hash if account else None)
     if account is None or not is_right or account.is_disabled:
-        log.info("sign_in_failed", address=address)
-        raise NotSignedInError("wrong login or password", title_zh="账号或密码不正确")
+        raise _refuse_sign_in(address)
     new_hash = None
     if passwords.is_outdated(account.password_hash):
         new_hash = await passwords.hash(wanted.password)
     async with database.write() as session:
         await throttle.forgive(session, keys)
-        account = await session.get_one(Account, account.id)
+        current = await session.get_one(Account, account.id, with_for_update=True)
+        # Checking takes a while: the password may have been changed, or the account disabled.
+        if current.is_disabled or current.password_hash != account.password_hash:
+            raise _refuse_sign_in(address)
         if new_hash:
-            account.password_hash = new_hash
-        token, binding = sessions.start_session(session, account, now)
-    return SignInResult(account, token, binding)
+            current.password_hash = new_hash
+        token, binding = sessions.start_session(session, current, now)
+    return SignInResult(current, token, binding)
+
+
+def _refuse_sign_in(address: str) -> NotSignedInError:
+    log.info("sign_in_failed", address=address)
+    return NotSignedInError("wrong login or password", title_zh="账号或密码不正确")
 
 
 def _refuse_if_waiting(wait: timedelta) -> None:
@@ -135,7 +141,7 @@ async def _check_current_password(
     account_id: str,
     now: datetime,
 ) -> None:
-    keys = {f"account:password:{account_id}": ACCOUNT_FAILURES_COUNT}
+    keys = throttle.build_password_keys(account_id)
     async with database.write() as session:
         account = await session.get_one(Account, account_id)
         wait = await throttle.reserve_attempt(session, keys, now)

@@ -13,10 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vod.accounts.models import LoginThrottle
 from vod.accounts.policy import (
-    ACCOUNT_FAILURES_COUNT,
-    ADDRESS_FAILURES_COUNT,
+    ACCOUNT_LIMIT,
+    ADDRESS_LIMIT,
+    PAIR_LIMIT,
     WINDOW,
     Failures,
+    Limit,
     count_attempt,
     find_wait,
 )
@@ -25,32 +27,47 @@ from vod.db.upsert import insert_if_absent
 IPV6_SITE_BITS: Final = 64  # One household or village gets a /64: count it as one address.
 
 
-def build_keys(login: str, address: str) -> dict[str, int]:
-    """Build the keys an attempt counts under, each with its limit."""
+def build_keys(login: str, address: str) -> dict[str, Limit]:
+    """Build the keys an attempt counts under, each with its limit.
+
+    Strict for one address on one account, loose for the account as a whole: otherwise a stranger
+    who knows a login could keep its owner out.
+    """
+    place = _shorten(address)
     return {
-        f"account:{hashlib.sha256(login.encode()).hexdigest()}": ACCOUNT_FAILURES_COUNT,
-        f"address:{_shorten(address)}": ADDRESS_FAILURES_COUNT,
+        f"account:{_hash(login)}": ACCOUNT_LIMIT,
+        f"address:{place}": ADDRESS_LIMIT,
+        f"pair:{_hash(place + ' ' + login)}": PAIR_LIMIT,
     }
+
+
+def build_password_keys(account_id: str) -> dict[str, Limit]:
+    """Build the key that checks of the current password count under, for whoever is signed in."""
+    return {f"password:{account_id}": PAIR_LIMIT}
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _shorten(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:
-        return hashlib.sha256(address.encode()).hexdigest()
+        return _hash(address)
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
         return (int(parsed) >> (128 - IPV6_SITE_BITS)).to_bytes(8, "big").hex()
     return str(parsed)
 
 
-async def load_wait(session: AsyncSession, keys: Mapping[str, int], now: datetime) -> timedelta:
+async def load_wait(session: AsyncSession, keys: Mapping[str, Limit], now: datetime) -> timedelta:
     """How long until an attempt under all of ``keys`` is allowed. One indexed query."""
     rows = await session.scalars(select(LoginThrottle).where(LoginThrottle.key.in_(keys)))
     return max((find_wait(_read(row), now) for row in rows), default=timedelta(0))
 
 
 async def reserve_attempt(
-    session: AsyncSession, keys: Mapping[str, int], now: datetime
+    session: AsyncSession, keys: Mapping[str, Limit], now: datetime
 ) -> timedelta:
     """Count one attempt under every key unless one is blocked by now; then return the wait."""
     rows = []
@@ -67,26 +84,28 @@ async def reserve_attempt(
     if wait > timedelta(0):
         return wait
     for row in rows:
-        counted = count_attempt(_read(row), now, limit_count=keys[row.key])
+        counted = count_attempt(_read(row), now, limit=keys[row.key])
         row.failures_count = counted.count
         row.window_started_at = counted.window_started_at
         row.blocked_until = counted.blocked_until
     return timedelta(0)
 
 
-async def forgive(session: AsyncSession, keys: Mapping[str, int]) -> None:
-    """A sign-in succeeded: the account starts afresh, the address takes its attempt back."""
-    accounts = [key for key in keys if key.startswith("account:")]
-    await session.execute(delete(LoginThrottle).where(LoginThrottle.key.in_(accounts)))
+async def forgive(session: AsyncSession, keys: Mapping[str, Limit]) -> None:
+    """A sign-in succeeded: its place starts afresh, what others share takes the attempt back."""
     left_count = LoginThrottle.failures_count - 1
-    for key in set(keys) - set(accounts):
+    for key in sorted(keys):  # The same order as for reserving.
+        if key.startswith(("pair:", "password:")):
+            await session.execute(delete(LoginThrottle).where(LoginThrottle.key == key))
+            continue
         await session.execute(
             update(LoginThrottle)
             .where(LoginThrottle.key == key, LoginThrottle.failures_count > 0)
             .values(
                 failures_count=left_count,
                 blocked_until=case(
-                    (left_count < keys[key], null()), else_=LoginThrottle.blocked_until
+                    (left_count < keys[key].failures_count, null()),
+                    else_=LoginThrottle.blocked_until,
                 ),
             )
         )

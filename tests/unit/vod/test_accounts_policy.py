@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vod.accounts.policy import (
-    ACCOUNT_FAILURES_COUNT,
-    LONGEST_BLOCK,
+    ACCOUNT_LIMIT,
+    FIRST_BLOCK,
+    PAIR_LIMIT,
     WINDOW,
     Failures,
+    Limit,
     count_attempt,
     find_wait,
     may_manage_accounts,
@@ -82,35 +84,46 @@ def test_somebody_who_tries_at_every_allowed_moment_gets_few_guesses_a_day() -> 
     failures, now, guesses = None, NOW, 0
     while now < NOW + timedelta(days=1):
         now += find_wait(failures, now)
-        failures = count_attempt(failures, now, limit_count=ACCOUNT_FAILURES_COUNT)
+        failures = count_attempt(failures, now, limit=PAIR_LIMIT)
         guesses += 1
     assert guesses < 150
 
 
+def test_a_stranger_never_keeps_an_owner_out_for_long() -> None:
+    failures, now = None, NOW
+    for _ in range(2_000):  # From ever new addresses, at every allowed moment.
+        now += find_wait(failures, now)
+        failures = count_attempt(failures, now, limit=ACCOUNT_LIMIT)
+        assert find_wait(failures, now) <= FIRST_BLOCK
+
+
 def test_a_few_mistakes_cost_nothing_and_are_forgotten() -> None:
     failures = None
-    for _ in range(ACCOUNT_FAILURES_COUNT - 1):
-        failures = count_attempt(failures, NOW, limit_count=ACCOUNT_FAILURES_COUNT)
+    for _ in range(PAIR_LIMIT.failures_count - 1):
+        failures = count_attempt(failures, NOW, limit=PAIR_LIMIT)
         assert find_wait(failures, NOW) == timedelta(0)
-    later = count_attempt(failures, NOW + WINDOW, limit_count=ACCOUNT_FAILURES_COUNT)
+    later = count_attempt(failures, NOW + WINDOW, limit=PAIR_LIMIT)
     assert later.count == 1
 
 
-@given(st.lists(st.integers(0, 5000), max_size=60), st.integers(1, 100))
-def test_a_block_is_never_longer_than_the_longest(gaps_s: list[int], limit: int) -> None:
+@given(st.lists(st.integers(0, 5000), max_size=60), st.integers(1, 100), st.integers(1, 5000))
+def test_a_block_is_never_longer_than_the_longest(
+    gaps_s: list[int], count: int, longest_s: int
+) -> None:
+    limit = Limit(count, timedelta(seconds=longest_s))
     failures: Failures | None = None
     now = NOW
     for gap_s in gaps_s:
         now += timedelta(seconds=gap_s)
-        failures = count_attempt(failures, now, limit_count=limit)
-        assert timedelta(0) <= find_wait(failures, now) <= LONGEST_BLOCK
-        assert (failures.blocked_until is not None) == (failures.count >= limit)
+        failures = count_attempt(failures, now, limit=limit)
+        assert timedelta(0) <= find_wait(failures, now) <= limit.longest_block
+        assert (failures.blocked_until is not None) == (failures.count >= count)
 
 
 @given(st.text(max_size=100), st.text(max_size=100))
-def test_any_login_and_address_make_two_short_keys(login: str, address: str) -> None:
+def test_any_login_and_address_make_three_short_keys(login: str, address: str) -> None:
     keys = build_keys(login, address)
-    assert len(keys) == 2
+    assert len(keys) == 3
     assert all(len(key) <= 80 for key in keys)
 
 
