@@ -14,6 +14,7 @@ ALLOWED = (
     "the docker client has no compose plugin",
     "shared media is not here",  # Files that are not part of the repository.
     "macOS has no PR_SET_PDEATHSIG",
+    "mounting a file system is not permitted",  # A full disk needs root to make one.
 )
 ALLOWED_WITHOUT_BROWSER = "no Chromium on this machine"
 
