@@ -25,9 +25,19 @@ def read_origin(request: web.Request) -> str:
         return settings.origin
     host: str = request.headers.get("X-Forwarded-Host") or request.headers.get("Host") or ""
     scheme = request.headers.get("X-Forwarded-Proto", "http")
-    if scheme not in {"http", "https"} or not _HOST.fullmatch(host):
+    if scheme not in {"http", "https"} or not _is_host(host):
         return settings.origin
     return f"{scheme}://{host}"
+
+
+def _is_host(text: str) -> bool:
+    if not _HOST.fullmatch(text):
+        return False
+    try:
+        urlsplit(f"//{text}")
+    except ValueError:
+        return False  # Brackets around what is no IPv6 address.
+    return True
 
 
 def is_https(origin: str) -> bool:
