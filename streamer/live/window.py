@@ -66,6 +66,7 @@ class LiveWindow:
             "audio": RenditionPlaylist("audio", other="av"),
         }
         self._rendered: dict[tuple[Rendition, bool], Text] = {}
+        self._edge: Edge | None = None
         self._version = 0
         self._waiters: set[asyncio.Future[None]] = set()
         self._waiters_count = 0
@@ -165,11 +166,10 @@ class LiveWindow:
 
     @property
     def edge(self) -> Edge:
-        """How far the playlists have come."""
-        listed = 0 if self._open is None else len(self._open.parts)
-        if self._segments:
-            return Edge(self._segments[-1].msn, self._last_parts_count, listed)
-        return Edge(-1 if self._open is None else self._open.msn - 1, 0, listed)
+        """How far the playlists have come. Asked four times per reload, made once per version."""
+        if self._edge is None:
+            self._edge = self._build_edge()
+        return self._edge
 
     def find_init(self, epoch: int, rendition: Rendition, name: str) -> bytes:
         """Return an init segment.
@@ -237,6 +237,12 @@ class LiveWindow:
         return render_multivariant(self._listed_epochs(), self._rates)
 
     # ---- inside ------------------------------------------------------------------------------
+
+    def _build_edge(self) -> Edge:
+        listed = 0 if self._open is None else len(self._open.parts)
+        if self._segments:
+            return Edge(self._segments[-1].msn, self._last_parts_count, listed)
+        return Edge(-1 if self._open is None else self._open.msn - 1, 0, listed)
 
     def _listed_epochs(self) -> list[EpochInfo]:
         listed = {segment.epoch.epoch for segment in self._segments}
@@ -330,6 +336,7 @@ class LiveWindow:
         """A new version: forget the rendered texts and wake everybody."""
         self._version += 1
         self._rendered.clear()
+        self._edge = None
         if self._waiters:
             waiters, self._waiters = self._waiters, set()
             self._wake(waiters)
