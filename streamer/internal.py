@@ -69,6 +69,12 @@ async def post_reopen(request: web.Request) -> web.Response:
     return web.Response(status=HTTPStatus.ACCEPTED)
 
 
+async def post_revoke_credentials(request: web.Request) -> web.Response:
+    """``POST /internal/broadcasts/{b}/revoke-credentials``: the publisher has to show a new key."""
+    request.app[BROADCASTS].revoke_credentials(request.match_info["broadcast_id"])
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
 async def post_forget_live(request: web.Request) -> web.Response:
     """``POST /internal/broadcasts/{b}/forget-live``."""
     await request.app[BROADCASTS].forget_live(request.match_info["broadcast_id"])
@@ -104,6 +110,9 @@ def build_internal_app(
             web.post("/internal/broadcasts/{broadcast_id}/end", post_end),
             web.post("/internal/broadcasts/{broadcast_id}/reopen", post_reopen),
             web.post("/internal/broadcasts/{broadcast_id}/forget-live", post_forget_live),
+            web.post(
+                "/internal/broadcasts/{broadcast_id}/revoke-credentials", post_revoke_credentials
+            ),
             web.get("/internal/ready", get_ready),
             web.get("/metrics", get_metrics),
         ]

@@ -2,8 +2,8 @@
 
 ```
 rtmp/ whip/  --Publication-->  broadcast/ --> packager/ --PackagerSink--> live/ (LL-HLS)
-     ^  IngestConnection           |                                  `--> recorder/ (spool, journal)
-     `-----------------------------'  evict, ask for a keyframe            SegmentReader --> live/
+     ^  IngestConnection           |                                 `--> recorder/ (spool, journal)
+     `-----------------------------'  evict, ask for a keyframe           SegmentReader --> live/
 ```
 Everything here is called on the event loop and returns at once; nobody blocks in a callback.
 """
@@ -29,6 +29,7 @@ class EndReason(enum.Enum):
     STALLED = "no media for 5 s"
     TAKEN_OVER = "taken over by a newer connection"
     CLASS_ENDED = "the class was ended"
+    KEY_REPLACED = "the stream key was replaced"
     PROTOCOL_ERROR = "the publisher broke the protocol"
     FORMAT_CHANGED = "the stream's format changed"
     TIMESTAMP_JUMP = "the time stamps jumped"

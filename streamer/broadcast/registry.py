@@ -82,6 +82,7 @@ class BroadcastRegistry:
         self._unknown: OrderedDict[str, float] = OrderedDict()
         self._loading: dict[str, asyncio.Lock] = {}
         self._asking_count = 0
+        self._revocations_count = 0
         self._is_closing = False
 
     async def __aenter__(self) -> Self:
@@ -141,14 +142,22 @@ class BroadcastRegistry:
             name = f"recheck-{known.broadcast_id}"
             self._supervisor.spawn(name, lambda: self._recheck(request, digest, publication))
             return publication
-        grant = await self._ask(request)
-        self._check_room()
-        broadcast = await self._open(grant, digest)
+        broadcast = await self._ask_and_open(request, digest)
         if broadcast.state is BroadcastState.ENDED:
             raise NotAllowedError("the class has ended", title_zh="这堂课已经结束")
         broadcast.recorder.add_credential(digest)
         self._credentials[digest] = broadcast.broadcast_id
         return broadcast.accept(connection)
+
+    async def _ask_and_open(self, request: PublishRequest, digest: str) -> Broadcast:
+        """Have vod name the broadcast; what was granted before a revocation does not count."""
+        while True:
+            revocations_count = self._revocations_count
+            grant = await self._ask(request)
+            self._check_room()
+            broadcast = await self._open(grant, digest)
+            if revocations_count == self._revocations_count:
+                return broadcast
 
     def _check_room(self) -> None:
         if self._is_closing:
@@ -190,8 +199,8 @@ class BroadcastRegistry:
             log.warning("credential_withdrawn", audit=True, broadcast_id=publication.broadcast_id)
             self._credentials.pop(digest, None)
             if publication.is_active:
-                publication.close(EndReason.CLOSED_BY_PUBLISHER)
-                publication.connection.evict(EndReason.CLASS_ENDED)
+                publication.close(EndReason.KEY_REPLACED)
+                publication.connection.evict(EndReason.KEY_REPLACED)
 
     async def _open(self, grant: PublishGrant, digest: str) -> Broadcast:
         """The broadcast that vod named: running, remembered, or new."""
@@ -312,8 +321,27 @@ class BroadcastRegistry:
             await self._load_archived(broadcast_id)
             return
         broadcast.end(reason)
+        self._forget_credentials(broadcast)
+
+    def revoke_credentials(self, broadcast_id: str) -> None:
+        """The class has a new key: put out whoever publishes with the old one. Idempotent.
+
+        Raises:
+            NotFoundError: Not at hand; whoever returns to it is asked about at vod anyway.
+        """
+        self._revocations_count += 1
+        broadcast = self.find(broadcast_id)
+        if broadcast is None:
+            raise NotFoundError("no such broadcast")
+        self._forget_credentials(broadcast)
+        broadcast.recorder.revoke_credentials()
+        broadcast.evict(EndReason.KEY_REPLACED)
+        log.warning("credentials_revoked", audit=True, broadcast_id=broadcast_id)
+
+    def _forget_credentials(self, broadcast: Broadcast) -> None:
         for digest in broadcast.recorder.history.credentials:
-            self._credentials.pop(digest, None)
+            if self._credentials.get(digest) == broadcast.broadcast_id:
+                del self._credentials[digest]
 
     async def reopen(self, broadcast_id: str) -> None:
         """Let an ended broadcast go on, also long after its end. Raises ``NotFoundError``."""
@@ -376,9 +404,7 @@ class BroadcastRegistry:
         broadcast_id = running.broadcast.broadcast_id
         self._running.pop(broadcast_id, None)
         self._viewers.forget(broadcast_id)
-        for digest in running.broadcast.recorder.history.credentials:
-            if self._credentials.get(digest) == broadcast_id:
-                del self._credentials[digest]
+        self._forget_credentials(running.broadcast)
         await self._factory.close(running)
 
 

@@ -27,6 +27,7 @@ from streamer.recorder.lines import (
     PartLine,
     ReopenedLine,
     RestoredLine,
+    RevokedLine,
     SegmentLine,
     StoredLine,
     parse_line,
@@ -160,6 +161,8 @@ class History:
                 if line.digest in self.credentials:
                     return False
                 self.credentials.append(line.digest)
+            case RevokedLine():
+                self.credentials.clear()
             case EpochLine():
                 return self._open_epoch(line)
             case PartLine():

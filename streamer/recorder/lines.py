@@ -3,6 +3,7 @@
 ```
 broadcast   header: ids, title, credentials (hashed)         first line, once
 credential  one more hash that may come back without asking vod
+revoked     none of the hashes so far may
 epoch       all of EpochInfo, init segments in base64
 part        epoch, msn, index, start, duration, independent, [offset, size] per rendition
 segment     closed: sizes per rendition; ``gap`` when its media was lost
@@ -55,6 +56,10 @@ class BroadcastLine(_Line):
 class CredentialLine(_Line):
     t: Literal["credential"] = "credential"
     digest: str = Field(max_length=128)
+
+
+class RevokedLine(_Line):
+    t: Literal["revoked"] = "revoked"
 
 
 class InitBox(_Line):
@@ -187,6 +192,7 @@ class RestoredLine(_Line):
 Line = (
     BroadcastLine
     | CredentialLine
+    | RevokedLine
     | EpochLine
     | PartLine
     | SegmentLine

@@ -29,6 +29,7 @@ from streamer.recorder.lines import (
     Line,
     ReopenedLine,
     RestoredLine,
+    RevokedLine,
     StoredLine,
     build_epoch_line,
     build_segment_line,
@@ -172,6 +173,10 @@ class Recorder:
     def add_credential(self, digest: str) -> None:
         if digest not in self.history.credentials:
             self._write(CredentialLine(digest=digest))
+
+    def revoke_credentials(self) -> None:
+        """Whoever comes back has to be asked about at vod again."""
+        self._write(RevokedLine())
 
     def declare_lost(self, msn: int, detail: str) -> None:
         """A closed segment's media is gone from the spool: it is a gap from now on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -51,6 +51,7 @@ class SmallVod:
     events: list[BroadcastEvent] = field(default_factory=list)
     asked_count: int = 0
     is_away: bool = False
+    on_granted: Callable[[], None] | None = None
 
     async def ask(self, request: PublishRequest) -> PublishGrant:
         self.asked_count += 1
@@ -58,7 +59,11 @@ class SmallVod:
             raise DependencyError("vod is away")
         if request.credential not in self.grants:
             raise NotAllowedError("no")
-        return self.grants[request.credential]
+        grant = self.grants[request.credential]
+        on_granted, self.on_granted = self.on_granted, None
+        if on_granted is not None:
+            on_granted()
+        return grant
 
     async def call(self, method, path, *, body=None):
         assert (method, path) == ("POST", "/internal/events")
@@ -219,6 +224,48 @@ async def test_a_known_key_comes_back_without_vod_and_a_withdrawn_one_does_not_s
         await eventually(lambda: peer.evicted is not None)
         with pytest.raises(NotAllowedError):
             await house.admit(Peer())
+
+
+async def test_a_replaced_key_puts_the_publisher_out_and_is_not_remembered(
+    tmp_path: Path, sound
+) -> None:
+    async with open_house(tmp_path) as house:
+        peer = Peer()
+        publication = await house.admit(peer)
+        talk(publication, sound, seconds=4)
+        await wait_live(house)
+        house.vod.grants["new"] = house.vod.grants.pop("key")
+        house.registry.revoke_credentials(house.broadcast_id)
+        assert peer.evicted is EndReason.KEY_REPLACED
+        assert not publication.is_active
+        assert await house.state() == "interrupted"
+        with pytest.raises(NotAllowedError):
+            await house.admit(Peer())
+        assert (await house.admit(Peer(), "new")).is_active
+        with pytest.raises(NotFoundError):
+            house.registry.revoke_credentials(new_id())
+    async with open_house(tmp_path, vod=house.vod, broadcast_id=house.broadcast_id) as again:
+        again.vod.is_away = True
+        with pytest.raises(DependencyError):
+            await again.admit(Peer())
+        assert (await again.admit(Peer(), "new")).is_active, "the journal knows the new key only"
+
+
+async def test_a_grant_from_before_the_key_was_replaced_does_not_count(
+    tmp_path: Path, sound
+) -> None:
+    async with open_house(tmp_path) as house:
+        talk(await house.admit(Peer()), sound, seconds=4)
+        house.vod.grants["late"] = house.vod.grants["key"]
+
+        def replace_key() -> None:
+            del house.vod.grants["late"]
+            house.registry.revoke_credentials(house.broadcast_id)
+
+        house.vod.on_granted = replace_key
+        with pytest.raises(NotAllowedError):
+            await house.admit(Peer(), "late")
+        assert not house.broadcast.has_publisher
 
 
 async def test_an_ended_class_is_archived_and_can_still_be_read_and_reopened(

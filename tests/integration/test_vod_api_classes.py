@@ -195,6 +195,17 @@ async def test_a_rotated_key_and_an_ended_class_are_refused_with_the_reason(vod:
     assert await publish(vod, rtmp(new))
 
 
+async def test_replacing_the_key_of_a_live_class_puts_its_publisher_out(vod: Vod) -> None:
+    created = await vod.add_class()
+    path = f"/live-classes/{created['id']}/rotate-key"
+    created["publish"] = (await vod.call("POST", path, role=Role.INSTRUCTOR)).body
+    assert vod.streamer.revoked == [], "streamer does not know a class that nobody published"
+    broadcast_id = await go_live(vod, created)
+    vod.streamer.put(broadcast_id)
+    assert (await vod.call("POST", path, role=Role.INSTRUCTOR)).status == 200
+    assert vod.streamer.revoked == [broadcast_id]
+
+
 async def test_a_live_class_shows_where_to_watch_and_how_it_is_doing(vod: Vod) -> None:
     created = await vod.add_class()
     broadcast_id = await go_live(vod, created)

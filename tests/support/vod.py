@@ -139,6 +139,7 @@ class FakeStreamer:
         self.statuses: dict[str, BroadcastStatus] = {}
         self.ended: list[str] = []
         self.reopened: list[str] = []
+        self.revoked: list[str] = []
         self.asked: list[list[str]] = []
         self.held = asyncio.Event()
         self.held.set()
@@ -148,6 +149,7 @@ class FakeStreamer:
         app.router.add_post("/internal/broadcasts", self._post_broadcasts)
         app.router.add_post("/internal/broadcasts/{id}/end", self._post_end)
         app.router.add_post("/internal/broadcasts/{id}/reopen", self._post_reopen)
+        app.router.add_post("/internal/broadcasts/{id}/revoke-credentials", self._post_revoke)
         app.router.add_get("/internal/ready", self._get_ready)
         return app
 
@@ -187,6 +189,10 @@ class FakeStreamer:
     async def _post_reopen(self, request: web.Request) -> web.Response:
         self.reopened.append(self._find(request))
         return web.Response(status=202)
+
+    async def _post_revoke(self, request: web.Request) -> web.Response:
+        self.revoked.append(self._find(request))
+        return web.Response(status=204)
 
     async def _get_ready(self, _request: web.Request) -> web.Response:
         return web.Response(status=204)

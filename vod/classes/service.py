@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.errors import ConflictError, InputError, NotAllowedError
@@ -24,6 +24,7 @@ from vod.classes.policy import (
 from vod.classes.queries import load_class, lock_class
 from vod.classes.states import ClassState, Trigger, advance
 from vod.db.engine import Database
+from vod.lectures.models import Lecture
 from vod.series.service import require_series
 
 _CLEARABLE: Final = frozenset({"starts_at", "planned_end", "series_id"})
@@ -64,7 +65,7 @@ async def change_class(
     viewer: Viewer,
     now: datetime,
 ) -> None:
-    """Change the members that were sent.
+    """Change the members that were sent. A new visibility holds for the replay, too.
 
     Raises:
         NotFoundError, NotAllowedError: It is not there for the viewer, or not theirs.
@@ -77,6 +78,11 @@ async def change_class(
         if instructor_id not in {None, row.instructor_id} and not may_choose_instructor(viewer):
             raise NotAllowedError("only editors and administrators name another instructor")
         await _require_references(session, values.get("series_id"), instructor_id)
+        visibility = values.get("visibility")
+        if visibility not in {None, row.visibility}:
+            await session.execute(
+                update(Lecture).where(Lecture.live_class_id == row.id).values(visibility=visibility)
+            )
         for name, value in values.items():
             if value is not None or name in _CLEARABLE:
                 setattr(row, name, value)
@@ -129,7 +135,7 @@ async def delete_class(
 async def rotate_key(
     database: Database, *, live_class_id: str, viewer: Viewer, now: datetime
 ) -> None:
-    """Make the keys of a class worthless for new broadcasts; who is connected stays.
+    """Make the keys of a class worthless; streamer puts out whoever publishes with them.
 
     Raises:
         NotFoundError, NotAllowedError: It is not there for the viewer, or not theirs.

@@ -15,6 +15,7 @@ from vod.classes.endings import tell_streamer
 from vod.classes.models import LiveClass
 from vod.classes.present import ClassPresenter
 from vod.classes.queries import ClassFilter, load_class, load_classes
+from vod.classes.revocation import revoke_credentials
 from vod.classes.states import ClassState
 from vod.http.keys import CHANGES, CLOCK, SECRET, SETTINGS, STATUSES, STREAMER
 from vod.http.origin import read_origin
@@ -158,6 +159,7 @@ class RotateKeyView(_ClassBase):
             now=self.request.app[CLOCK].now(),
         )
         row = await self.load_managed(class_id)
+        await revoke_credentials(self.request.app[STREAMER], row)
         return respond(build_presenter(self).build_publish(row))
 
 
