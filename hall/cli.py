@@ -14,7 +14,7 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
-from kernel.config import Settings, load_settings
+from kernel.config import Settings, load_settings, split_addresses
 from kernel.errors import HallError, SettingsError
 from kernel.log import configure_logging
 
@@ -99,18 +99,25 @@ def demo() -> None:
 def serve(service: str) -> None:
     """Run one service; the gate too, for machines of its own."""
     settings = _start(service)
-    if service == "vod":
-        from vod.app import serve as serve_vod
-
-        _run(serve_vod(_with_secret(settings)))
-    elif service == "streamer":
-        from streamer.app import serve as serve_streamer
-
-        _run(serve_streamer(settings))
-    else:
+    if service == "gate":
         from hall.up import serve_gate
 
         _run(serve_gate(settings))
+        return
+    from hall.metrics import serve_with_metrics
+
+    if service == "vod":
+        from vod.app import serve as serve_vod
+
+        if len(split_addresses(settings.vod_address)) > 1:
+            raise SettingsError(["HALL_VOD_LISTEN: one address; only the gate takes several"])
+        peers = {"vod": settings.vod_internal_address}
+        _run(serve_with_metrics(_with_secret(settings), peers, serve_vod))
+    else:
+        from streamer.app import serve as serve_streamer
+
+        peers = {"streamer": settings.streamer_internal_address}
+        _run(serve_with_metrics(settings, peers, serve_streamer))
 
 
 @cli.command()

@@ -20,6 +20,7 @@ import structlog
 
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 10.0
+TERM_DEADLINE_S: Final = 3.0
 HEALTHY_AFTER_S: Final = 20.0  # A child that ran this long starts again without a pause.
 LIFELINE: Final = Path(__file__).with_name("lifeline.py")
 
@@ -32,7 +33,7 @@ class ChildSpec:
 
     Attributes:
         stop_signal: What asks it politely.
-        stop_deadline_s: How long it may take before it is killed.
+        stop_deadline_s: How long it may take; then comes SIGTERM, then the whole group is killed.
     """
 
     name: str
@@ -55,6 +56,13 @@ class Child:
         """Process id while it runs."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
+
+    def send_signal(self, number: signal.Signals) -> bool:
+        """Signal it if it runs; a program that is just starting will read its files anyway."""
+        if self._process is None or self._process.returncode is not None:
+            return False
+        self._process.send_signal(number)
+        return True
 
     async def run(self) -> None:
         """Start it again and again; on cancellation stop it and return."""
@@ -86,17 +94,24 @@ class Child:
         return process
 
     async def _stop(self) -> None:
-        process = self._process
+        process, spec = self._process, self.spec
         if process is None or process.returncode is not None:
             return
-        process.send_signal(self.spec.stop_signal)
-        try:
-            async with asyncio.timeout(self.spec.stop_deadline_s):
-                await process.wait()
-        except TimeoutError:
-            log.warning("child_killed", child=self.spec.name, after_s=self.spec.stop_deadline_s)
-            process.kill()
-            await process.wait()
+        for number, deadline_s in (
+            (spec.stop_signal, spec.stop_deadline_s),
+            (signal.SIGTERM, TERM_DEADLINE_S),
+        ):
+            process.send_signal(number)
+            try:
+                async with asyncio.timeout(deadline_s):
+                    await process.wait()
+            except TimeoutError:
+                log.warning("child_slow_to_stop", child=spec.name, after_s=deadline_s)
+            else:
+                return
+        # Its own children too: nginx's workers would outlive a master that is killed.
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 class Supervisor:
@@ -115,6 +130,10 @@ class Supervisor:
         for task in reversed(self._tasks):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    def find(self, name: str) -> Child:
+        """The child of that name. Raises ``KeyError``."""
+        return {child.spec.name: child for child in self.children}[name]
 
     async def wait(self) -> None:
         """Wait until a child's task fails: a program that cannot even be started."""

@@ -12,19 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import aiohttp
 import structlog
 from pydantic import SecretStr
 
 from hall import folders
 from hall.binaries import find_nginx, find_valkey
+from hall.certificate import watch_certificate
 from hall.gate import write_gate_config
+from hall.metrics import serve_metrics
 from hall.supervisor import ChildSpec, Supervisor
 from kernel.config import Settings
-from kernel.errors import DependencyError
+from kernel.errors import DependencyError, HallError
+from kernel.http import InternalClient
 
 READY_DEADLINE_S: Final = 60.0  # A first start on a slow disk; usually it takes a few seconds.
 POLL_S: Final = 0.1
+GATE_QUIT_S: Final = 3.0
+ASK_DEADLINE_S: Final = 3.0
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +51,11 @@ def build_children(settings: Settings, *, secret: SecretStr, player: Path) -> li
     if settings.redis_url is None:
         children.append(_valkey(settings))
     hall = (sys.executable, "-m", "hall")
-    env = {"HALL_SECRET": secret.get_secret_value(), "HALL_ADMIN_PASSWORD": ""}
+    env = {
+        "HALL_SECRET": secret.get_secret_value(),
+        "HALL_ADMIN_PASSWORD": "",  # Nobody but us needs it.
+        "HALL_METRICS_BIND": "",  # One port, one server: we serve the page for all of them.
+    }
     children += [
         ChildSpec("vod", (*hall, "serve", "vod"), env=env),
         ChildSpec("streamer", (*hall, "serve", "streamer"), env=env),
@@ -71,7 +79,8 @@ def gate_child(settings: Settings, *, player: Path) -> ChildSpec:
     config = write_gate_config(settings, player=player)
     nginx = str(find_nginx())
     argv = (nginx, "-p", str(config.parent), "-c", str(config), "-e", "stderr")
-    return ChildSpec("gate", argv, stop_signal=signal.SIGQUIT)
+    # SIGQUIT lets requests finish that wait for the next part; nobody waits for a long download.
+    return ChildSpec("gate", argv, stop_signal=signal.SIGQUIT, stop_deadline_s=GATE_QUIT_S)
 
 
 def _valkey(settings: Settings) -> ChildSpec:
@@ -112,7 +121,15 @@ async def run_everything(settings: Settings) -> AsyncIterator[Running]:
         secret = folders.ensure_secret(settings)
         new_password = await prepare_database(settings)
         children = build_children(settings, secret=secret, player=find_player())
-        async with Supervisor(children) as supervisor:
+        peers = {
+            "vod": settings.vod_internal_peer,
+            "streamer": settings.streamer_internal_peer,
+        }
+        async with (
+            Supervisor(children) as supervisor,
+            serve_metrics(settings, peers, supervisor.children),
+            watch_certificate(settings, supervisor.find("gate")),
+        ):
             await wait_until_ready(settings, supervisor)
             yield Running(supervisor, new_password)
 
@@ -120,7 +137,11 @@ async def run_everything(settings: Settings) -> AsyncIterator[Running]:
 async def serve_gate(settings: Settings) -> None:
     """Run the gate alone until cancelled: a machine of its own in front of the others."""
     folders.ensure_folders(settings)
-    async with Supervisor([gate_child(settings, player=find_player())]) as supervisor:
+    async with (
+        Supervisor([gate_child(settings, player=find_player())]) as supervisor,
+        serve_metrics(settings, {}, supervisor.children),
+        watch_certificate(settings, supervisor.find("gate")),
+    ):
         await supervisor.wait()
 
 
@@ -141,24 +162,36 @@ async def prepare_database(settings: Settings) -> str | None:
 
 
 async def wait_until_ready(settings: Settings, supervisor: Supervisor) -> None:
-    """Ask the gate for ``/readyz`` until it says yes: that is the whole way in, all services."""
-    url, last = f"{local_origin(settings)}/readyz", "no answer"
+    """Wait until vod says ``/readyz``, first itself, then through the gate: the whole way in.
+
+    Raises:
+        DependencyError: Not within ``READY_DEADLINE_S``; says what is missing.
+    """
     watcher = asyncio.create_task(supervisor.wait())
+    last = "no answer"
     try:
         async with (
             asyncio.timeout(READY_DEADLINE_S),
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session,
+            # vod first: as long as it does not listen the gate would only fill the log.
+            InternalClient(settings.vod_address, secret=None, timeout_s=ASK_DEADLINE_S) as vod,
+            # The certificate is made out for the public name, and this stays on the machine.
+            InternalClient(
+                local_origin(settings),
+                secret=None,
+                timeout_s=ASK_DEADLINE_S,
+                checks_certificate=False,
+            ) as gate,
         ):
-            while not watcher.done():
-                try:
-                    async with session.get(url, ssl=False) as response:
-                        if response.status in (200, 204):
-                            return
-                        last = (await response.text())[:500]
-                except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                    last = repr(error)
-                await asyncio.sleep(POLL_S)
-            watcher.result()
+            for client in (vod, gate):
+                while not watcher.done():
+                    try:
+                        await client.call("GET", "/readyz")
+                        break
+                    except HallError as error:
+                        last = str(error)
+                    await asyncio.sleep(POLL_S)
+            if watcher.done():
+                watcher.result()
     except TimeoutError as error:
         raise DependencyError(f"not ready after {READY_DEADLINE_S:.0f} s: {last}") from error
     finally:

@@ -224,8 +224,16 @@ class InternalClient:
         HallError: What the peer refused, by status.
     """
 
-    def __init__(self, peer: str, *, secret: str | None, timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        peer: str,
+        *,
+        secret: str | None,
+        timeout_s: float = 5.0,
+        checks_certificate: bool = True,
+    ) -> None:
         """``peer`` is ``unix:PATH``, ``tcp:HOST:PORT`` or ``http(s)://...``, or a comma list."""
+        self._checks_certificate = checks_certificate
         self._peers = split_addresses(peer)
         self._headers = {SECRET_HEADER: secret} if secret else {}
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
@@ -246,7 +254,7 @@ class InternalClient:
         connector = (
             aiohttp.UnixConnector(peer.removeprefix("unix:"), limit=32)
             if peer.startswith("unix:")
-            else aiohttp.TCPConnector(limit=32)
+            else aiohttp.TCPConnector(limit=32, ssl=self._checks_certificate)
         )
         return _base_url(peer), aiohttp.ClientSession(
             connector=connector, headers=self._headers, timeout=self._timeout

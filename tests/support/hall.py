@@ -82,9 +82,10 @@ class Hall:
     def __init__(self, folder: Path, *, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.http_port, self.rtmp_port = find_free_port(), find_free_port()
-        self.origin = f"http://localhost:{self.http_port}"
-        self.log_path = folder / "hall.log"
         self._env = dict(env or {})
+        scheme = "https" if "HALL_TLS_CERT" in self._env else "http"
+        self.origin = f"{scheme}://localhost:{self.http_port}"
+        self.log_path = folder / "hall.log"
         self._process: asyncio.subprocess.Process | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -98,7 +99,9 @@ class Hall:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=30)
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=30),
+            connector=aiohttp.TCPConnector(ssl=False),  # Self-signed, where there is one.
         )
         await self.start()
         return self
