@@ -192,6 +192,7 @@ async def test_a_passing_failure_is_tried_again_later_and_not_for_ever(hall: Hal
 async def test_bad_input_fails_at_once_and_a_person_can_try_again(hall: Hall) -> None:
     lecture_id, job_id = await hall.start_job()
     await hall.plan(job_id)
+    other = await hall.claim(job_id, "video-1")
     claimed = await hall.claim(job_id, "video-0")
     report = UnitFailed(
         fence=claimed.fence, reason="the picture is broken", is_permanent=True, log_tail="moov"
@@ -200,14 +201,21 @@ async def test_bad_input_fails_at_once_and_a_person_can_try_again(hall: Hall) ->
     unit = await hall.find_unit(job_id, "video-0")
     assert (unit.state, unit.log_tail) == (UnitState.FAILED, "moov")
     assert await count(hall, RenditionRow, RenditionRow.reason == "the picture is broken") == 1
-    await hall.finish(job_id, "audio")  # The others go on.
     assert (await hall.find_job(job_id)).state is JobState.FAILED
+    # The others stop: nothing would come of their work.
+    with pytest.raises(ConflictError):
+        await hall.jobs.heartbeat(other.unit_id, UnitHeartbeat(fence=other.fence, progress=0.5))
+    with pytest.raises(ConflictError):
+        await hall.claim(job_id, "audio")
+    assert await count(hall, Unit, Unit.state == UnitState.WAITING) == 3
+    assert await count(hall, OutboxMessage) == 0
     await hall.jobs.retry(unit.id)
     with pytest.raises(ConflictError):
         await hall.jobs.retry(unit.id)
     assert (await hall.find_job(job_id)).state is JobState.RUNNING
     assert (await hall.find_job(job_id)).reason is None
-    for key in ("video-0", "video-1"):
+    assert await count(hall, OutboxMessage) == 3
+    for key in ("video-0", "video-1", "audio"):
         await hall.finish(job_id, key)
     asset = make_asset((await hall.find_job(job_id)).asset_id)
     await hall.finish(job_id, "publish", asset.model_dump(mode="json"))

@@ -26,6 +26,8 @@ from kernel.errors import DependencyError
 
 BUSY_TIMEOUT_MS: Final = 10_000  # Another process (backup, `hall account create`) may be writing.
 POOL_COUNT: Final = 10  # Connections kept per process.
+# PostgreSQL's serialization_failure and deadlock_detected: nothing happened, trying again helps.
+RACE_STATES: Final = frozenset({"40001", "40P01"})
 POOL_WAIT_S: Final = 10.0  # Waiting longer for one means overload: fail with a sentence.
 
 
@@ -127,6 +129,8 @@ async def _translate_errors() -> AsyncIterator[None]:
     except (OperationalError, InterfaceError) as error:
         raise DependencyError(f"the database failed: {error.orig!r}") from error
     except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in RACE_STATES:
+            raise DependencyError(f"two changes met, try again: {error.orig!r}") from error
         if error.connection_invalidated:
             raise DependencyError(f"the database went away: {error.orig!r}") from error
         raise

@@ -25,6 +25,8 @@ async def give_back(
 ) -> bool:
     """Queue ``unit`` again after ``delay_s``, or fail it; tell whether it was still as loaded.
 
+    One that fails takes the rest of its job from the workers, for it would be made for nothing.
+
     ``is_silent``: only if its lease is over by now, for a heartbeat may just have extended it.
     The caller holds the job's lock and refreshes the job afterwards.
     """
@@ -58,6 +60,7 @@ async def give_back(
             names=unit.renditions,
             reason=reason,
         )
+        await queries.hold_units(session, job.id)
     else:
         session.add(queries.build_message(unit.id, queue=unit.queue, due_at=due_at, now=now))
     return True

@@ -21,7 +21,7 @@ from kernel.ids import new_id
 from vod.db.engine import Database
 from vod.jobs.broker import Broker
 from vod.jobs.models import OutboxMessage, Unit
-from vod.jobs.queries import change
+from vod.jobs.queries import change, lock_units
 
 BATCH_COUNT: Final = 50  # Rows reserved at once; sent well within RESERVE.
 RESERVE: Final = timedelta(seconds=60)
@@ -105,14 +105,16 @@ class OutboxRelay:
         now = self._clock.now()
         async with self._database.write() as session:
             if sent:
-                await change(
-                    session, delete(OutboxMessage).where(OutboxMessage.id.in_([r.id for r in sent]))
-                )
+                # Units before outbox rows, as whoever claims a unit does: its worker may be quick.
+                ids = await lock_units(session, Unit.id.in_([r.unit_id for r in sent]))
                 await change(
                     session,
                     update(Unit)
-                    .where(Unit.id.in_([r.unit_id for r in sent]))
+                    .where(Unit.id.in_(ids))
                     .values(sent_at=now, sends_count=Unit.sends_count + 1),
+                )
+                await change(
+                    session, delete(OutboxMessage).where(OutboxMessage.id.in_([r.id for r in sent]))
                 )
             left = {row.id for row in reserved} - {row.id for row in sent}
             if left:

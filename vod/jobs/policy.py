@@ -5,13 +5,15 @@ One unit::
                  +---------------------- retry (a person) ---------------------+
                  v                                                             |
     waiting --> queued --> running --> done                                  failed
-       |         |  ^        |  |                                              ^
-       |         |  +--------+  +----- permanent, or 5 attempts used ----------+
-       |         |   transient failure or expired lease
-       +---------+----------+-------> cancelled (a newer recording or a person)
+     | ^ ^       | | ^       | | |                                             ^
+     | | |       | | +-------+ | +----- permanent, or 5 attempts used ---------+
+     | | +-------+ | transient failure or expired lease
+     | +--------------- held --+   (another unit of the job failed for good)
+     +-------------+-----------+----> cancelled (a newer recording or a person)
 
-``waiting`` has predecessors that are not done. ``done`` and ``cancelled`` are final. A job has
-no state of its own: :func:`derive_job_state` reads it from its units.
+``waiting`` has predecessors that are not done, or belongs to a failed job: nothing of that runs
+until a person retries what failed. ``done`` and ``cancelled`` are final. A job has no state of its
+own: :func:`derive_job_state` reads it from its units.
 """
 
 from __future__ import annotations
@@ -58,6 +60,7 @@ class UnitEvent(enum.Enum):
     COMPLETED = "the worker finished it"
     POSTPONED = "it failed or its lease ran out, and it may be tried again"
     GAVE_UP = "it failed for good"
+    HELD = "another unit of its job failed for good"
     RETRIED = "a person asked for another try"
     CANCELLED = "it is no longer wanted"
 
@@ -67,10 +70,12 @@ TRANSITIONS: Final[Mapping[tuple[UnitState, UnitEvent], UnitState]] = {
     (_S.WAITING, _E.READY): _S.QUEUED,
     (_S.WAITING, _E.CANCELLED): _S.CANCELLED,
     (_S.QUEUED, _E.CLAIMED): _S.RUNNING,
+    (_S.QUEUED, _E.HELD): _S.WAITING,
     (_S.QUEUED, _E.CANCELLED): _S.CANCELLED,
     (_S.RUNNING, _E.COMPLETED): _S.DONE,
     (_S.RUNNING, _E.POSTPONED): _S.QUEUED,
     (_S.RUNNING, _E.GAVE_UP): _S.FAILED,
+    (_S.RUNNING, _E.HELD): _S.WAITING,
     (_S.RUNNING, _E.CANCELLED): _S.CANCELLED,
     (_S.FAILED, _E.RETRIED): _S.QUEUED,
     (_S.FAILED, _E.CANCELLED): _S.CANCELLED,
@@ -112,8 +117,7 @@ def compute_resend_s(sends_count: int) -> int:
 def derive_job_state(counts: Mapping[UnitState, int]) -> JobState:
     """Read a job's state from the number of its units in each state.
 
-    One failed unit fails the job at once, because its last unit can never run; the others go on,
-    so that a retry finds their work done.
+    One failed unit fails the job at once, because its last unit can never run.
     """
     present = {state for state, count in counts.items() if count}
     if UnitState.CANCELLED in present:

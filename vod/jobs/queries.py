@@ -1,8 +1,8 @@
 """Statements on jobs and units. They never commit; every compare-and-set is one UPDATE.
 
-Locking order, so that PostgreSQL never meets a deadlock: the job row first, then its units. The
-lock also makes two predecessors that finish together see each other. On SQLite a write session is
-alone anyway.
+Locking order, so that PostgreSQL never meets a deadlock: lecture, job, units by id, outbox. The
+lock on the job also makes two predecessors that finish together see each other. On SQLite a write
+session is alone anyway.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, Executable, func, select, update
+from sqlalchemy import CursorResult, Executable, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.errors import NotFoundError
@@ -43,6 +43,14 @@ async def lock_job_of_unit(session: AsyncSession, unit_id: str) -> Job:
     if job is None:
         raise NotFoundError(f"no unit {unit_id!r}")
     return job
+
+
+async def lock_lecture_of_unit(session: AsyncSession, unit_id: str) -> None:
+    """Lock the lecture a unit works for, before its job, if the transaction may change both."""
+    lecture_id = select(Job.lecture_id).join(Unit, Unit.job_id == Job.id).where(Unit.id == unit_id)
+    await session.execute(
+        select(Lecture.id).where(Lecture.id == lecture_id.scalar_subquery()).with_for_update()
+    )
 
 
 async def lock_lecture(session: AsyncSession, lecture_id: str) -> Lecture:
@@ -125,13 +133,50 @@ def _in_batches(ids: Sequence[str]) -> list[Sequence[str]]:
     return [ids[start : start + BATCH_COUNT] for start in range(0, len(ids), BATCH_COUNT)]
 
 
+async def lock_units(session: AsyncSession, *conditions: Any) -> Sequence[str]:
+    """Lock the units that meet ``conditions`` in the one order that everybody keeps."""
+    rows = await session.scalars(
+        select(Unit.id).where(*conditions).order_by(Unit.id).with_for_update()
+    )
+    return rows.all()
+
+
+async def _stop_units(session: AsyncSession, job_id: str, event: UnitEvent, **values: Any) -> None:
+    """Apply ``event`` wherever it applies; workers hear of it at their next heartbeat."""
+    ids = await lock_units(session, Unit.job_id == job_id, Unit.state.in_(find_sources(event)))
+    for batch in _in_batches(ids):
+        await change(session, update(Unit).where(Unit.id.in_(batch)).values(**values))
+        await change(session, delete(OutboxMessage).where(OutboxMessage.unit_id.in_(batch)))
+
+
+async def hold_units(session: AsyncSession, job_id: str) -> None:
+    """Stop what runs and what is queued of a failed job: publishing can never come.
+
+    A retry of what failed queues it again, with all its attempts. The caller holds the job's lock.
+    """
+    await _stop_units(
+        session,
+        job_id,
+        UnitEvent.HELD,
+        state=UnitState.WAITING,
+        attempt=0,
+        lease_until=None,
+        progress=0.0,
+        speed=None,
+    )
+    await set_renditions(session, job_id, JobState.QUEUED, only_from=(JobState.RUNNING,))
+
+
 async def cancel_units(session: AsyncSession, job_id: str, *, reason: str, now: datetime) -> None:
     """Cancel what is not finished of a job whose lock the caller holds."""
-    await change(
+    await _stop_units(
         session,
-        update(Unit)
-        .where(Unit.job_id == job_id, Unit.state.in_(find_sources(UnitEvent.CANCELLED)))
-        .values(state=UnitState.CANCELLED, reason=reason, lease_until=None, finished_at=now),
+        job_id,
+        UnitEvent.CANCELLED,
+        state=UnitState.CANCELLED,
+        reason=reason,
+        lease_until=None,
+        finished_at=now,
     )
     await change(
         session,

@@ -34,6 +34,8 @@ from vod.jobs.policy import (
 )
 
 LEASE: Final = timedelta(seconds=LEASE_S)
+# The vod that sent the message may be ahead of the one that is asked; refusing would cost a minute.
+CLOCK_SKEW: Final = timedelta(seconds=2)
 Report = TypeVar("Report", bound=BaseModel)
 
 
@@ -58,7 +60,7 @@ class JobService:
                 session,
                 unit_id,
                 UnitEvent.CLAIMED,
-                Unit.due_at <= now,
+                Unit.due_at <= now + CLOCK_SKEW,
                 state=UnitState.RUNNING,
                 fence=Unit.fence + 1,
                 attempt=Unit.attempt + 1,
@@ -118,6 +120,7 @@ class JobService:
         """
         now = self._clock.now()
         async with self._database.write() as session:
+            await queries.lock_lecture_of_unit(session, unit_id)  # Publishing writes it.
             job = await queries.lock_job_of_unit(session, unit_id)
             unit = await queries.load_unit(session, unit_id)
             if unit.state is UnitState.DONE and unit.fence == report.fence:
@@ -169,7 +172,7 @@ class JobService:
             await queries.refresh_job(session, job, reason=report.reason, now=now)
 
     async def retry(self, unit_id: str) -> None:
-        """Queue a failed unit again, with all its attempts; its job goes on."""
+        """Queue a failed unit again, with all its attempts; its job goes on where it stopped."""
         now = self._clock.now()
         async with self._database.write() as session:
             job = await queries.lock_job_of_unit(session, unit_id)
@@ -198,6 +201,7 @@ class JobService:
                 names=unit.renditions,
                 reason="",
             )
+            await queries.queue_ready_units(session, job.id, now=now)
             await queries.refresh_job(session, job, reason=None, now=now)
 
     async def transcode_again(self, lecture_id: str) -> str:

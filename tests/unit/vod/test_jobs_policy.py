@@ -16,6 +16,8 @@ ALLOWED = {
     ("waiting", "READY"): "queued",
     ("waiting", "CANCELLED"): "cancelled",
     ("queued", "CLAIMED"): "running",
+    ("queued", "HELD"): "waiting",
+    ("running", "HELD"): "waiting",
     ("queued", "CANCELLED"): "cancelled",
     ("running", "COMPLETED"): "done",
     ("running", "POSTPONED"): "queued",
