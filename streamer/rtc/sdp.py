@@ -25,6 +25,9 @@ _ICE_UFRAG: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")  # RFC 8839 §5.4: 4*256
 _ICE_PWD: Final = re.compile(r"[A-Za-z0-9+/]{22,256}")
 _MID: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,32}")
 _DIGESTS: Final = frozenset({"sha-256", "sha-384", "sha-512"})
+# FFmpeg 8 prints the flags of Constrained Baseline as "200", a digit too many (seen when it copies
+# such a stream); it means 42e0.
+_FFMPEG_BASELINE: Final = re.compile(r"(profile-level-id=42)200([0-9a-f]{2})\b")
 OPUS_FMTP: Final = "minptime=10;stereo=1;sprop-stereo=1;useinbandfec=1;maxaveragebitrate=128000"
 
 Role = Literal["publish", "play"]
@@ -91,7 +94,7 @@ def _trim(text: str) -> str:
         # about the end, aioice would give up before the first check arrives.
         if line == "a=end-of-candidates":
             continue
-        kept.append(line)
+        kept.append(_FFMPEG_BASELINE.sub(r"\1e0\2", line))
     return "\r\n".join(kept) + "\r\n"
 
 

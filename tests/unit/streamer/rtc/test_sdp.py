@@ -31,6 +31,11 @@ def test_a_plain_offer_is_taken() -> None:
     assert offer.ice_ufrag == "abcd"
 
 
+def test_ffmpegs_seven_digits_of_constrained_baseline_are_understood() -> None:
+    offer = check_offer(OFFER.replace("42e01f", "422001f"), "publish")
+    assert "profile-level-id=42e01f" in offer.sdp
+
+
 @pytest.mark.parametrize(
     ("old", "new", "status"),
     [
