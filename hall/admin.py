@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
+from pydantic import ValidationError
 
 from hall.api import HallApi
 from hall.folders import ensure_folders
 from hall.up import local_origin
 from kernel.config import Settings
-from kernel.errors import DependencyError
+from kernel.errors import DependencyError, InputError
 from vod.accounts import schemas
 from vod.accounts.operator import open_operator_session
 from vod.accounts.passwords import Passwords
@@ -35,11 +36,17 @@ async def create_account(
 
     Raises:
         ConflictError: The login is taken.
+        InputError: Login, name or password are not acceptable; says why.
     """
+    try:
+        wanted = schemas.NewAccount(
+            login=login, display_name=display_name or login, role=Role(role), password=password
+        )
+    except ValidationError as error:
+        raise InputError(
+            "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
+        ) from error
     ensure_folders(settings)
-    wanted = schemas.NewAccount(
-        login=login, display_name=display_name or login, role=Role(role), password=password
-    )
     passwords = Passwords()
     try:
         async with open_database(settings.database) as database:

@@ -205,6 +205,15 @@ def create_account(
     click.echo(f"{login} ({role}) is there." + (f" Password: {made}" if made else ""))
 
 
+def _parse_time(value: str | None) -> datetime:
+    if value is None:
+        return datetime.now(UTC)
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is no ISO 8601 time") from error
+
+
 @cli.group("class")
 def live_class() -> None:
     """Live classes."""
@@ -218,15 +227,19 @@ def live_class() -> None:
     show_default=True,
     type=click.Choice(["public", "members"]),
 )
-@click.option("--starts-at", default=None, help="ISO 8601; now when left out.")
+@click.option(
+    "--starts-at",
+    default=None,
+    callback=lambda _context, _option, value: _parse_time(value),
+    help="ISO 8601, local time unless it says; now when left out.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
-def create_class(title: str, visibility: str, starts_at: str | None, *, as_json: bool) -> None:
+def create_class(title: str, visibility: str, starts_at: datetime, *, as_json: bool) -> None:
     """Schedule a class and print how to publish to it."""
     from hall.admin import create_live_class
 
-    when = datetime.fromisoformat(starts_at) if starts_at else datetime.now(UTC)
     made = asyncio.run(
-        create_live_class(_start("hall"), title=title, visibility=visibility, starts_at=when)
+        create_live_class(_start("hall"), title=title, visibility=visibility, starts_at=starts_at)
     )
     if as_json:
         click.echo(json.dumps(made, ensure_ascii=False, indent=2))

@@ -21,11 +21,18 @@ PASSWORD_BYTES: Final = 12  # 96 bits, 16 characters: typed once, guessed never.
 
 
 def ensure_folders(settings: Settings) -> None:
-    """Make the data folder and the folder of the private sockets, both for us alone."""
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in FOLDERS:
-        (settings.data / name).mkdir(exist_ok=True, mode=0o700)
-    settings.sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make the data folder and the folder of the private sockets, both for us alone.
+
+    Raises:
+        ConflictError: One of them cannot be made, or belongs to somebody else.
+    """
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in FOLDERS:
+            (settings.data / name).mkdir(exist_ok=True, mode=0o700)
+        settings.sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConflictError(f"cannot make {error.filename}: {error.strerror}") from error
     if settings.sockets.stat().st_uid != os.geteuid():
         raise ConflictError(f"{settings.sockets} belongs to somebody else; set HALL_RUN_DIR")
 
