@@ -148,7 +148,7 @@ async def test_chromium_keeps_720p_at_full_rate_on_loopback() -> None:
         assert await publication.wait_closed() is EndReason.CLOSED_BY_PUBLISHER
 
     assert stats["height"] == 720
-    assert stats["target"] >= 2_400_000  # Not held back by what we report.
+    assert stats["target"] >= 1_500_000  # Far above what a strangling estimate allowed (0.5).
     assert stats["reason"] != "bandwidth"
     video = publication.video
     # The second half: the start-up of the encoder is over.
