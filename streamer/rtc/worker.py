@@ -28,7 +28,8 @@ class MediaThread(Generic[In, Out]):
         on_result: Called on the loop with each result that is true.
         capacity: Items that may wait.
 
-    Queue: bounded, drop-oldest, counted in ``dropped_count``.
+    Queue: bounded, drop-oldest, counted in ``dropped_count``. An item that makes the converter
+    raise is dropped and counted too, and a new converter is built.
     """
 
     def __init__(
@@ -78,7 +79,14 @@ class MediaThread(Generic[In, Out]):
     def _work(self) -> None:
         convert = self._build()
         while (item := self._queue.get()) is not _END:
-            result = convert(item)
+            try:
+                result = convert(item)
+            except Exception:
+                # Life-cycle supervisor: what one packet breaks must not end the sound of a class.
+                log.exception("media_thread_stumbled", thread=self._thread.name)
+                self.dropped_count += 1
+                convert = self._build()
+                continue
             if result:
                 self._deliver(result)
 
