@@ -185,22 +185,26 @@ class PackagerSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """Where a broadcast goes on after a restart or a reopening. All counters only grow."""
+    """Where a broadcast goes on after a restart or a reopening. All counters only grow.
+
+    ``next_date_time``: wall clock that EXT-X-PROGRAM-DATE-TIME has reached, ``None`` when unknown;
+    it must not run back either.
+    """
 
     next_epoch: int = 0
     next_msn: int = 0
     next_discontinuity: int = 0
     next_ticks: int = 0
+    next_date_time: datetime | None = None
 
 
 class SegmentReader(Protocol):
     """Bytes of what is no longer in memory: from the spool, else from the blob store."""
 
-    async def read_init(self, epoch: int, rendition: Rendition, name: str) -> bytes:
-        """Raises ``BlobMissingError`` when nobody has it."""
-
-    async def read_segment(self, epoch: int, rendition: Rendition, msn: int) -> bytes: ...
+    async def read_segment(self, epoch: int, rendition: Rendition, msn: int) -> bytes:
+        """Read all of it. Raises ``BlobMissingError`` when nobody has it."""
 
     def iter_segment(
         self, epoch: int, rendition: Rendition, msn: int, *, start: int, end: int | None
-    ) -> AsyncIterator[bytes]: ...
+    ) -> AsyncIterator[bytes]:
+        """Read bytes ``[start, end)``; ``None``: to the end. Raises as ``read_segment``."""

@@ -153,15 +153,14 @@ class BroadcastFactory:
 
     def build_window(self, history: History, folder: SpoolFolder) -> LiveWindow:
         """The window as the journal knows it; its media is read from spool or blob store."""
-        media = RecordedMedia(
-            folder, history, blobs=self._equipment.blobs, disk=self._equipment.disk
-        )
+        media = RecordedMedia(folder, blobs=self._equipment.blobs, disk=self._equipment.disk)
         window = LiveWindow(folder.broadcast_id, media)
         if history.epochs or history.is_ended:
             window.restore(
                 [item.info for item in history.epochs],
                 list(history.segments),
                 is_ended=history.is_ended,
+                next_epoch=history.resume_point().next_epoch,
             )
         return window
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final, cast
 
 from aiohttp import web
 
+from kernel.blobs.web import IMMUTABLE, build_etag, parse_range, serve_bytes
 from kernel.errors import HallError, NotFoundError
 from kernel.http import render_error
-from kernel.layout import Rendition
+from kernel.layout import Rendition, segment_key
 from streamer.live.blocking import parse_reload
 from streamer.live.playlists import Text
 from streamer.live.ports import Broadcasts
@@ -34,8 +34,6 @@ _PREFLIGHT: Final = _CORS | {
 _BLOCKING: Final = "public, max-age=4"
 _PLAIN: Final = "public, max-age=1"
 _ENDED: Final = "public, max-age=4"
-_IMMUTABLE: Final = "public, max-age=31536000, immutable"
-_RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -101,14 +99,16 @@ class _LiveHandlers:
         window = await self._find(request)
         # §6.2.5.2: a playlist with EXT-X-ENDLIST ignores the delivery directives.
         reload = parse_reload({} if window.is_ended else query)
-        self._note_viewer(request)
+        if not window.is_ended:  # Who watches a replay is not counted here.
+            self._note_viewer(request)
         text = await window.read_playlist(_rendition(request), reload)
         policy = _PLAIN if reload.msn is None else _BLOCKING
         return _answer_text(request, text, _ENDED if window.is_ended else policy)
 
     async def get_multivariant(self, request: web.Request) -> web.Response:
         window = await self._find(request)
-        self._note_viewer(request)
+        if not window.is_ended:
+            self._note_viewer(request)
         body = await window.read_multivariant()
         headers = {**_CORS, "Content-Type": PLAYLIST_TYPE, "Cache-Control": _PLAIN}
         return web.Response(body=body, headers=headers)
@@ -127,10 +127,18 @@ class _LiveHandlers:
         parts = window.find_segment(epoch, rendition, msn)
         if parts is not None:
             return _answer_bytes(request, b"".join(parts), _MEDIA_TYPES[rendition])
-        if "Range" in request.headers:
-            data = await window.reader.read_segment(epoch, rendition, msn)
-            return _answer_bytes(request, data, _MEDIA_TYPES[rendition])
-        return await _stream_segment(request, window, epoch, rendition, msn)
+        key = segment_key(window.broadcast_id, epoch=epoch, rendition=rendition, msn=msn)
+        size_bytes = window.measure_segment(rendition, msn)
+        return await serve_bytes(
+            request,
+            lambda start, end: window.reader.iter_segment(
+                epoch, rendition, msn, start=start, end=end
+            ),
+            size_bytes=size_bytes,
+            etag=build_etag(key, size_bytes=size_bytes),
+            content_type=_MEDIA_TYPES[rendition],
+            headers=_CORS,
+        )
 
     async def get_init(self, request: web.Request) -> web.StreamResponse:
         window, rendition = await self._find(request), _rendition(request)
@@ -170,55 +178,19 @@ def _media_headers(content_type: str) -> dict[str, str]:
     return {
         **_CORS,
         "Content-Type": content_type,
-        "Cache-Control": _IMMUTABLE,
+        "Cache-Control": IMMUTABLE,
         "Accept-Ranges": "bytes",
     }
 
 
 def _answer_bytes(request: web.Request, data: bytes, content_type: str) -> web.Response:
     headers = _media_headers(content_type)
-    wanted = request.headers.get("Range")
-    span = None if wanted is None else parse_range(wanted, len(data))
+    span = parse_range(request.headers.get("Range"), size_bytes=len(data))
     if span is None:
         return web.Response(body=data, headers=headers)
-    start, end = span
-    if start >= end:
+    if span == "unsatisfiable":
         headers |= {"Content-Range": f"bytes */{len(data)}", "Cache-Control": "no-store"}
         return web.Response(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
+    start, end = span
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
     return web.Response(status=HTTPStatus.PARTIAL_CONTENT, body=data[start:end], headers=headers)
-
-
-def parse_range(header: str, size_bytes: int) -> tuple[int, int] | None:
-    """Read one byte range as ``[start, end)``; ``None``: send everything (RFC 9110 §14.2).
-
-    An unsatisfiable range comes back empty (``start >= end``).
-    """
-    match = _RANGE.fullmatch(header.strip())
-    if match is None or not (match[1] or match[2]):
-        return None
-    if not match[1]:
-        return max(0, size_bytes - int(match[2])), size_bytes
-    start = int(match[1])
-    if not match[2]:
-        return start, size_bytes
-    last = int(match[2])
-    return None if last < start else (start, min(last + 1, size_bytes))
-
-
-async def _stream_segment(
-    request: web.Request, window: LiveWindow, epoch: int, rendition: Rendition, msn: int
-) -> web.StreamResponse:
-    """Send a segment that memory has forgotten, without holding it whole."""
-    chunks = window.reader.iter_segment(epoch, rendition, msn, start=0, end=None)
-    try:
-        first = await anext(chunks)  # A missing blob must be a 404, not a broken body.
-    except StopAsyncIteration as error:
-        raise NotFoundError(f"segment {msn} is empty") from error
-    response = web.StreamResponse(headers=_media_headers(_MEDIA_TYPES[rendition]))
-    await response.prepare(request)
-    await response.write(first)
-    async for chunk in chunks:
-        await response.write(chunk)
-    await response.write_eof()
-    return response

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -64,6 +64,7 @@ class ListedSegment:
         has_discontinuity: EXT-X-DISCONTINUITY stands before it.
         is_gap: The recorder lost it and memory has forgotten it.
         parts: As far as they can still be listed; ``parts_count`` stays.
+        sizes: Bytes per rendition once it is closed.
         lines: Rendered text by (rendition, with parts), while nothing in it can change.
     """
 
@@ -77,6 +78,7 @@ class ListedSegment:
     is_gap: bool = False
     parts: list[ListedPart] = field(default_factory=list)
     parts_count: int = 0
+    sizes: Mapping[Rendition, int] = field(default_factory=dict)
     lines: dict[tuple[Rendition, bool], bytes] = field(default_factory=dict)
 
 

@@ -13,7 +13,8 @@ from streamer.ports import Part
 MEMORY_TICKS: Final = 60 * TICKS_PER_S  # 3 target durations of parts listed + 3 more to fetch them,
 # and room for players that are behind; older ones come from the spool.
 MEMORY_BYTES: Final = 96 * 1024 * 1024  # 60 s at 12 Mbit/s; above it the oldest segments go first.
-KEPT_SEGMENTS_COUNT: Final = 2  # Never forgotten for their size: the live edge itself.
+KEPT_SEGMENTS_COUNT: Final = 4  # Never forgotten for their size: those that list parts (the open
+# one and two closed ones), and one for players whose playlist is a version old.
 
 
 @dataclass(slots=True)

@@ -28,8 +28,13 @@ class Viewers:
         seen = self._seen.get(broadcast_id)
         if seen is None:
             seen = self._seen[broadcast_id] = OrderedDict()
-        seen[viewer] = self._clock.monotonic_s()
+        now_s = self._clock.monotonic_s()
+        seen[viewer] = now_s
         seen.move_to_end(viewer)
+        # Two go for one that comes: memory follows the audience though nobody asks for the count.
+        for _ in range(2):
+            if next(iter(seen.values())) < now_s - PRESENCE_S:
+                seen.popitem(last=False)
         if len(seen) > self._max_count:
             seen.popitem(last=False)
             self.forgotten_count += 1

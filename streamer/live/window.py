@@ -79,8 +79,16 @@ class LiveWindow:
         segments: Sequence[SegmentInfo],
         *,
         is_ended: bool = False,
+        next_epoch: int | None = None,
     ) -> None:
         """Fill an empty window from the journal; nothing of it is in memory.
+
+        Args:
+            epochs: All of them, in order.
+            segments: The closed ones, in order.
+            is_ended: ENDLIST.
+            next_epoch: Number that the next one will get, for the preload hint; ``None``: the
+                one after the last.
 
         Raises:
             ValueError: The window is not empty, or the segments are not in order.
@@ -88,7 +96,7 @@ class LiveWindow:
         if self._epochs:
             raise ValueError("only an empty window can be restored")
         self._epochs = {epoch.epoch: epoch for epoch in epochs}
-        self._next_epoch = max(self._epochs, default=-1) + 1
+        self._next_epoch = max(self._epochs, default=-1) + 1 if next_epoch is None else next_epoch
         for info in segments:
             epoch = self._epochs[info.epoch]
             segment = self._list_segment(epoch, info.msn, info.start_ticks)
@@ -103,6 +111,11 @@ class LiveWindow:
         self._lost.add(msn)
         if msn not in self._store:
             self._show_gaps([msn])
+
+    def forget_media(self) -> None:
+        """Free the bytes of an ended broadcast; all of it is read from ``reader`` then."""
+        self._store.clear()
+        self._show_gaps(sorted(self._lost))
 
     # ---- PackagerSink ------------------------------------------------------------------------
 
@@ -194,6 +207,17 @@ class LiveWindow:
         stored = self._store.get(msn)
         return None if stored is None else stored.join(rendition)
 
+    def measure_segment(self, rendition: Rendition, msn: int) -> int:
+        """Return the bytes of a closed segment that ``find_segment`` left to ``reader``.
+
+        Raises:
+            NotFoundError: Not listed.
+        """
+        segment = self._by_msn.get(msn)
+        if segment is None:
+            raise NotFoundError(f"there is no segment {msn}")
+        return segment.sizes.get(rendition, 0)
+
     # ---- what viewers wait for ---------------------------------------------------------------
 
     async def read_playlist(self, rendition: Rendition, request: ReloadRequest) -> Text:
@@ -265,6 +289,7 @@ class LiveWindow:
         if self._segments and info.msn != self._segments[-1].msn + 1:
             raise ValueError(f"segment {info.msn} follows {self._segments[-1].msn}")
         segment.is_closed, segment.parts_count = True, info.parts_count
+        segment.sizes = info.sizes
         self._segments.append(segment)
         self._by_msn[info.msn] = segment
         self._edge_ticks = segment.end_ticks

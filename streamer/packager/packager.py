@@ -68,7 +68,7 @@ class Packager:
         self._protocol: Literal["rtmp", "whip"] | None = None
         self._epoch: Epoch | None = None
         self._is_ended = False
-        self._last_date_time: datetime | None = None
+        self._last_date_time = None if resume is None else resume.next_date_time
         self.dropped_count = 0
         self._reset()
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from kernel.layout import Rendition
 from kernel.recording import RecordedEpoch, RecordedSegment, RecordingIndex
+from kernel.timing import to_seconds
 from streamer.ports import EpochInfo, ResumePoint, SegmentInfo
 from streamer.recorder.lines import (
     BroadcastLine,
@@ -137,6 +138,7 @@ class History:
             next_msn=self.next_msn,
             next_discontinuity=last.discontinuity + 1,
             next_ticks=self.next_ticks,
+            next_date_time=_date_at(last, self.next_ticks),
         )
 
     def build_index(self) -> RecordingIndex:
@@ -323,6 +325,14 @@ def mark_gap(history: History, msn: int) -> SegmentInfo | None:
                 epoch.put(position, gap)
                 return gap
     return None
+
+
+def _date_at(epoch: EpochInfo, ticks: int) -> datetime | None:
+    """Wall clock at a lecture time of ``epoch``; ``None`` for a journal beyond the calendar."""
+    try:
+        return epoch.program_date_time + timedelta(seconds=to_seconds(ticks - epoch.start_ticks))
+    except OverflowError:
+        return None
 
 
 def _index_epoch(epoch: EpochHistory) -> RecordedEpoch:

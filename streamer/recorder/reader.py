@@ -8,9 +8,7 @@ from typing import BinaryIO, Final
 
 from kernel.blobs import BlobStore
 from kernel.blobs.executor import BoundedExecutor
-from kernel.errors import BlobMissingError
-from kernel.layout import Rendition, init_key, segment_key
-from streamer.recorder.history import History
+from kernel.layout import Rendition, segment_key
 from streamer.recorder.spool import SpoolFolder
 
 CHUNK_BYTES: Final = 256 * 1024
@@ -18,24 +16,12 @@ READ_TIMEOUT_S: Final = 10.0
 
 
 class RecordedMedia:
-    """``SegmentReader`` of one broadcast. Init segments of its history come from memory."""
+    """``SegmentReader`` of one broadcast."""
 
-    def __init__(
-        self, folder: SpoolFolder, history: History, *, blobs: BlobStore, disk: BoundedExecutor
-    ) -> None:
+    def __init__(self, folder: SpoolFolder, *, blobs: BlobStore, disk: BoundedExecutor) -> None:
         self._folder = folder
-        self._history = history
         self._blobs = blobs
         self._disk = disk
-
-    async def read_init(self, epoch: int, rendition: Rendition, name: str) -> bytes:
-        found = self._history.find_epoch(epoch)
-        if found is not None:
-            known, data = found.info.inits[rendition]
-            if known == name:
-                return data
-        key = init_key(self._folder.broadcast_id, epoch=epoch, rendition=rendition, name=name)
-        raise BlobMissingError(key)
 
     async def read_segment(self, epoch: int, rendition: Rendition, msn: int) -> bytes:
         chunks = self.iter_segment(epoch, rendition, msn, start=0, end=None)

@@ -153,7 +153,14 @@ class Recorder:
         encoded = encode_line(line)
 
         def close_blocking() -> None:
-            self._files.close_media_blocking(drop=segment.is_gap)
+            try:
+                self._files.close_media_blocking(drop=segment.is_gap)
+            except OSError as error:  # What was written did not get to the disk after all.
+                self._lost.add(segment.msn)
+                self._files.append_line_blocking(encoded)
+                self._loop.call_soon_threadsafe(self._report_failed, segment.msn, str(error))
+                self._files.close_media_blocking(drop=True)
+                return
             self._files.append_line_blocking(encoded)
             self._loop.call_soon_threadsafe(self._report_written, segment)
 
@@ -215,8 +222,8 @@ class Recorder:
                 self._files.append_media_blocking(path, media)
         except OSError as error:
             self._lost.add(part.msn)
-            self._files.close_media_blocking(drop=True)
             self._loop.call_soon_threadsafe(self._report_failed, part.msn, str(error))
+            self._files.close_media_blocking(drop=True)
             return
         self._files.append_line_blocking(line)
 

@@ -147,6 +147,10 @@ class SpoolWriter:
                 task()
             except OSError as error:
                 log.error("spool_write_failed", detail=str(error))  # noqa: TRY400 - an expected state
+            except Exception:
+                # Life-cycle supervisor: a defect in one class's task must not end the only thread
+                # that records all of them.
+                log.exception("spool_task_crashed")
             finally:
                 with self._wake:
                     self._queued_bytes -= size_bytes
@@ -234,11 +238,11 @@ class BroadcastFiles:
         """The segment is complete, or (``drop``) lost and its files useless."""
         if not drop:
             self._sync_media_blocking()
-        for path, media in self._media.items():
+        media_by_path, self._media = self._media, {}
+        for path, media in media_by_path.items():
             media.close()
             if drop:
                 path.unlink(missing_ok=True)
-        self._media.clear()
 
     def sync_blocking(self) -> None:
         self._sync_media_blocking()

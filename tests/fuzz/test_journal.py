@@ -89,7 +89,7 @@ def check(data: bytes) -> None:
     assert point.next_msn == history.next_msn
     assert all(point.next_epoch > epoch.info.epoch for epoch in history.epochs)
     assert history.stored <= {segment.msn for segment in history.segments}
-    window = LiveWindow("b", RecordedMedia(FOLDER, history, blobs=BLOBS, disk=DISK))
+    window = LiveWindow("b", RecordedMedia(FOLDER, blobs=BLOBS, disk=DISK))
     window.restore(
         [epoch.info for epoch in history.epochs],
         list(history.segments),

@@ -86,8 +86,7 @@ class Bench:
 
     @property
     def media(self) -> RecordedMedia:
-        history = self.recorder.history
-        return RecordedMedia(self.folder, history, blobs=self.blobs, disk=self.disk)
+        return RecordedMedia(self.folder, blobs=self.blobs, disk=self.disk)
 
     @asynccontextmanager
     async def uploading(self) -> AsyncIterator[Uploader]:
@@ -273,6 +272,42 @@ async def test_a_write_that_fails_after_the_segment_was_announced_is_reported(
         source.write_segment()
         await eventually(lambda: bench.lost == [1])
         assert [item.is_gap for item in bench.recorder.history.segments] == [False, True]
+
+
+async def test_a_segment_that_does_not_get_to_the_disk_is_a_gap_and_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_bench(tmp_path) as bench, bench.uploading():
+        source = PartSource(bench.recorder)
+        source.open_epoch()
+        source.write_segment()
+        await eventually(lambda: bench.recorder.history.stored == {0})
+        with monkeypatch.context() as broken:
+            broken.setattr("streamer.recorder.writer.os.fsync", _refuse_to_sync)
+            source.write_segment()
+            await eventually(lambda: bench.lost == [1])
+        source.write_segment()
+        source.close_epoch()
+        bench.recorder.on_end()
+        bench.uploader.poke()
+        await eventually(lambda: bench.kept == [1])
+        index = bench.recorder.build_index()
+        assert [item.is_gap for item in index.epochs[0].segments] == [False, True, False]
+    assert (await recover(tmp_path)).build_index() == index
+
+
+def _refuse_to_sync(_file: int) -> None:
+    raise OSError(5, "Input/output error")
+
+
+async def test_a_defect_in_one_task_does_not_end_the_recording_of_all(tmp_path: Path) -> None:
+    async with open_bench(tmp_path) as bench:
+        bench.writer.submit(lambda: 1 // 0)
+        source = PartSource(bench.recorder)
+        source.open_epoch()
+        source.write_segment()
+        await bench.recorder.flush()
+        assert await bench.media.read_segment(0, "av", 0) == source.media["av", 0]
 
 
 async def test_nothing_is_recovered_from_a_folder_without_a_header(tmp_path: Path) -> None:

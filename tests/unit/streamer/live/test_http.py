@@ -19,7 +19,7 @@ from streamer.live import LiveWindow, Viewers, live_routes
 from streamer.live.blocking import ReloadRequest
 from streamer.live.store import MediaStore
 from streamer.packager import Packager
-from streamer.ports import EndReason, SegmentInfo
+from streamer.ports import EndReason, Part, SegmentInfo
 from tests.unit.streamer.packager.world import SECOND, SMALL, aac, mix, pictures, sound
 
 BASE = "/live/b"
@@ -31,9 +31,7 @@ class SpoolReader:
     def __init__(self) -> None:
         self.segments: dict[tuple[int, str, int], bytes] = {}
         self.reads_count = 0
-
-    async def read_init(self, epoch: int, rendition: Rendition, name: str) -> bytes:
-        raise BlobMissingError(f"{epoch}/{rendition}/{name}")
+        self.asked: list[tuple[int, int | None]] = []
 
     async def read_segment(self, epoch: int, rendition: Rendition, msn: int) -> bytes:
         return b"".join([chunk async for chunk in self.iter_segment(epoch, rendition, msn)])
@@ -42,6 +40,7 @@ class SpoolReader:
         self, epoch: int, rendition: Rendition, msn: int, *, start: int = 0, end: int | None = None
     ) -> AsyncIterator[bytes]:
         self.reads_count += 1
+        self.asked.append((start, end))
         if (epoch, rendition, msn) not in self.segments:
             raise BlobMissingError(f"{epoch}/{rendition}/{msn}")
         data = self.segments[epoch, rendition, msn][start:end]
@@ -522,3 +521,68 @@ def _journal(origin: Origin):
         for s in origin.window._segments
     ]
     return list(origin.window._epochs.values()), infos
+
+
+async def test_the_hint_after_a_restart_names_the_epoch_that_will_come(origin):
+    origin.packager.close_connection(EndReason.CRASH)
+    epochs, segments = _journal(origin)
+    origin.window = LiveWindow("b", origin.spool, hold_s=5)
+    origin.window.restore(epochs, segments, next_epoch=2)  # One number may have been lost.
+    client = await serve(origin)
+    _, body, _ = await fetch(client, "/av.m3u8")
+    hint = parse_media_playlist(body.decode()).preload_hint
+    assert hint is not None
+    assert hint.uri == "2/av/3.0.m4s"
+    await client.close()
+
+
+async def test_an_ended_broadcast_can_be_read_without_its_memory(client, origin):
+    origin.window.mark_gap(1)
+    origin.packager.end()
+    origin.window.forget_media()
+    assert origin.window.memory_bytes == 0
+    _, body, _ = await fetch(client, "/av.m3u8")
+    playlist = parse_media_playlist(body.decode())
+    assert [segment.is_gap for segment in playlist.segments] == [False, True, False]
+    status, body, headers = await fetch(client, "/0/av/2.m4s")
+    assert (status, body) == (200, origin.spool.segments[0, "av", 2])
+    assert headers["Content-Length"] == str(len(body))
+    origin.packager.reopen()
+    origin.connect()
+    origin.position = 0
+    origin.play(3)
+    _, body, _ = await fetch(client, "/av.m3u8")
+    assert parse_media_playlist(body.decode()).segments[3].uri == "1/av/3.m4s"
+
+
+async def test_a_range_reads_only_what_it_asks_for(client, origin):
+    origin.play(40)
+    whole = origin.spool.segments[0, "av", 0]
+    status, body, headers = await fetch(client, "/0/av/0.m4s", headers={"Range": "bytes=10-19"})
+    assert (status, body) == (206, whole[10:20])
+    assert headers["Content-Range"] == f"bytes 10-19/{len(whole)}"
+    assert origin.spool.asked[-1] == (10, 20)
+    status, _, headers = await fetch(client, "/0/av/0.m4s", headers={"Range": "bytes=9999999-"})
+    assert (status, headers["Access-Control-Allow-Origin"]) == (416, "*")
+
+
+async def test_viewers_who_left_are_forgotten_though_nobody_counts():
+    clock = FakeClock()
+    viewers = Viewers(clock, max_viewers_count=100)
+    for number in range(90):
+        viewers.note("b", str(number))
+    clock.advance(13)
+    for number in range(45):
+        viewers.note("b", f"new-{number}")
+    for number in range(90, 130):
+        viewers.note("b", str(number))
+    assert viewers.forgotten_count == 0
+    assert viewers.count("b") == 85
+
+
+def test_the_edge_stays_in_memory_however_large_it_is():
+    store = MediaStore(max_bytes=1)
+    for msn in range(6):
+        store.add(Part(0, msn, 0, msn * SECOND, SECOND, True, {"av": b"av", "audio": b"a"}))
+    # Two closed segments and the open one list parts; one more for a playlist a version old.
+    assert [msn for msn in range(6) if msn in store] == [2, 3, 4, 5]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from streamer.packager.silence import encode_silent_frame
@@ -206,6 +208,14 @@ def test_a_changed_resolution_starts_an_epoch_at_the_next_idr():
     first, second = (epoch.program_date_time for epoch in world.sink.epochs)
     assert (second - first).total_seconds() == 5.0
     assert world.playlist().segments[3].is_discontinuity
+
+
+def test_after_a_restart_the_date_does_not_run_back_though_the_clock_was_set_back():
+    reached = World().clock.now() + timedelta(hours=1)
+    world = World(ResumePoint(next_date_time=reached))
+    start(world)
+    world.play(mix(pictures(3), sound(3)))
+    assert world.sink.epochs[0].program_date_time == reached
 
 
 def test_the_same_configuration_again_changes_nothing():

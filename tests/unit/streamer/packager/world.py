@@ -37,9 +37,6 @@ def aac(rate_hz: int, channels: int = 2) -> AudioConfig:
 class NullReader:
     """A spool that has nothing."""
 
-    async def read_init(self, epoch: int, rendition: Rendition, name: str) -> bytes:
-        raise BlobMissingError(f"{epoch}/{rendition}/{name}")
-
     async def read_segment(self, epoch: int, rendition: Rendition, msn: int) -> bytes:
         raise BlobMissingError(f"{epoch}/{rendition}/{msn}")
 

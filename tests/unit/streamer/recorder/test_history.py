@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,6 +15,7 @@ from streamer.recorder.lines import (
     KeptLine,
     ReopenedLine,
     RestoredLine,
+    RevokedLine,
     StoredLine,
     build_epoch_line,
     build_segment_line,
@@ -65,7 +66,19 @@ def test_a_journal_read_back_says_what_was_written() -> None:
     index = history.build_index()
     assert index.duration_ticks == 6 * S
     assert [epoch.av_init for epoch in index.epochs] == ["init-aa00.mp4", "init-aa01.mp4"]
-    assert history.resume_point() == ResumePoint(3, 3, 2, 6 * S)
+    began = build_epoch(1).program_date_time
+    assert history.resume_point() == ResumePoint(3, 3, 2, 6 * S, began + timedelta(seconds=2))
+
+
+def test_a_revocation_forgets_the_credentials_so_far() -> None:
+    lines = [CredentialLine(digest="y"), RevokedLine(), CredentialLine(digest="z")]
+    history, _ = replay_journal(HEADER + b"".join(map(encode_line, lines)))
+    assert history.credentials == ["z"]
+
+
+def test_a_journal_beyond_the_calendar_only_has_no_date() -> None:
+    history, _ = replay_journal(HEADER + EPOCH + segment(0, 0, duration=1 << 61))
+    assert history.resume_point().next_date_time is None
 
 
 @pytest.mark.parametrize("torn", [b"", b"{", b'{"t":"segment"', b"\x00\xff", b"\n\n", b"[]\n"])
