@@ -33,6 +33,7 @@ from streamer.recorder.spool import is_folder_name
 
 TICK_S: Final = 0.1
 REAP_PERIOD_S: Final = 5.0
+MEMORY_LINGER_S: Final = 60.0  # Then its last minute is read from spool or store like the rest.
 LINGER_S: Final = 3600.0  # Ended broadcasts stay at hand: most reopenings come soon.
 MAX_PUBLISHERS: Final = 64  # One box carries far fewer; caps what a leaked key can open.
 MAX_ASKING: Final = 32  # Admissions that wait for vod at once.
@@ -360,15 +361,17 @@ class BroadcastRegistry:
 
     async def forget_live(self, broadcast_id: str) -> None:
         """vod has deleted the live media: nothing of it may be served or kept here."""
-        running = self._running.get(broadcast_id)
-        if running is not None and running.broadcast.state is not BroadcastState.ENDED:
-            log.error("open_broadcast_not_forgotten", broadcast_id=broadcast_id)
+        if not is_folder_name(broadcast_id):
             return
-        if running is not None:
-            await self._drop(running)
-        self._archive.pop(broadcast_id, None)
-        self._viewers.forget(broadcast_id)
-        if is_folder_name(broadcast_id):
+        async with self._lock(broadcast_id):
+            running = self._running.get(broadcast_id)
+            if running is not None and running.broadcast.state is not BroadcastState.ENDED:
+                log.error("open_broadcast_not_forgotten", broadcast_id=broadcast_id)
+                return
+            if running is not None:
+                await self._drop(running)
+            self._archive.pop(broadcast_id, None)
+            self._viewers.forget(broadcast_id)
             await self._factory.delete_folder(broadcast_id)
 
     # ---- time ----------------------------------------------------------------------------------
@@ -377,7 +380,14 @@ class BroadcastRegistry:
         while True:
             await asyncio.sleep(TICK_S)
             for running in list(self._running.values()):
-                running.broadcast.tick()
+                self._tick(running.broadcast)
+
+    def _tick(self, broadcast: Broadcast) -> None:
+        try:
+            broadcast.tick()
+        except Exception:
+            # Life-cycle supervisor: one class's defect must not stop the time of all others.
+            log.exception("tick_failed", broadcast_id=broadcast.broadcast_id)
 
     async def _reap_for_ever(self) -> None:
         while True:
@@ -386,23 +396,32 @@ class BroadcastRegistry:
 
     async def reap(self) -> None:
         """Let go of ended broadcasts whose recording is stored and whose events are accepted."""
-        now_s = self._clock.monotonic_s()
         for running in list(self._running.values()):
             broadcast = running.broadcast
-            if (
-                broadcast.ended_s is not None
-                and now_s - broadcast.ended_s > LINGER_S
-                and broadcast.recorder.history.is_kept
-                and broadcast.outbox.is_empty
-            ):
-                await self._drop(running)
-                # The journal in the blob store is all that a later return or replay needs.
-                await self._factory.delete_folder(broadcast.broadcast_id)
-                log.info("broadcast_archived", broadcast_id=broadcast.broadcast_id)
+            if self._is_over(broadcast, for_s=MEMORY_LINGER_S):
+                broadcast.window.forget_media()
+            if not self._is_over(broadcast, for_s=LINGER_S):
+                continue
+            # A return that comes now waits, and finds the journal in the blob store.
+            async with self._lock(broadcast.broadcast_id):
+                if self._is_over(broadcast, for_s=LINGER_S):
+                    await self._drop(running)
+                    await self._factory.delete_folder(broadcast.broadcast_id)
+                    log.info("broadcast_archived", broadcast_id=broadcast.broadcast_id)
+
+    def _is_over(self, broadcast: Broadcast, *, for_s: float) -> bool:
+        """Ended for so long, and everything of it is stored and told."""
+        return (
+            broadcast.ended_s is not None
+            and self._clock.monotonic_s() - broadcast.ended_s > for_s
+            and broadcast.recorder.history.is_kept
+            and broadcast.outbox.is_empty
+        )
 
     async def _drop(self, running: RunningBroadcast) -> None:
         broadcast_id = running.broadcast.broadcast_id
         self._running.pop(broadcast_id, None)
+        self._archive.pop(broadcast_id, None)  # From before it was taken up again.
         self._viewers.forget(broadcast_id)
         self._forget_credentials(running.broadcast)
         await self._factory.close(running)

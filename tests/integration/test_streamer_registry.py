@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from kernel.blobs.directory import DirectoryBlobStore
 from kernel.blobs.executor import BoundedExecutor
@@ -41,6 +42,13 @@ class ShiftedClock(SystemClock):
 
     def monotonic_s(self) -> float:
         return super().monotonic_s() + self.ahead_s
+
+
+class BrokenClock(SystemClock):
+    """A defect that only one class has."""
+
+    def monotonic_s(self) -> float:
+        raise ValueError("a defect")
 
 
 @dataclass
@@ -266,6 +274,48 @@ async def test_a_grant_from_before_the_key_was_replaced_does_not_count(
         with pytest.raises(NotAllowedError):
             await house.admit(Peer(), "late")
         assert not house.broadcast.has_publisher
+
+
+async def test_a_return_in_the_moment_of_archiving_finds_the_whole_class(
+    tmp_path: Path, sound
+) -> None:
+    async with open_house(tmp_path) as house:
+        talk(await house.admit(Peer()), sound, seconds=7)
+        await wait_live(house)
+        await house.registry.end(house.broadcast_id, "over")
+        await eventually(lambda: house.vod.kinds()[-1:] == ["recording_stored"])
+        await eventually(lambda: house.broadcast.outbox.is_empty)
+        recorded = house.broadcast.recorder.build_index()
+        house.clock.ahead_s = LINGER_S + 1
+        reaping = asyncio.create_task(house.registry.reap())
+        await eventually(lambda: house.registry.find(house.broadcast_id) is None)
+        await house.registry.reopen(house.broadcast_id)
+        await reaping
+        assert await house.state() == "interrupted"
+        assert house.broadcast.recorder.build_index() == recorded
+        assert (house.spool / house.broadcast_id / "journal.jsonl").exists()
+        assert (await house.admit(Peer())).is_active
+
+
+async def test_a_class_whose_time_cannot_pass_does_not_stop_the_others(
+    tmp_path: Path, sound
+) -> None:
+    async with open_house(tmp_path) as house:
+        house.vod.grants["other"] = PublishGrant(
+            live_class_id="c2", broadcast_id=new_id(), title="课"
+        )
+        talk(await house.admit(Peer()), sound, seconds=4)
+        await wait_live(house)
+        other = Peer()
+        await house.admit(other, "other")
+        with capture_logs() as logs:
+            house.broadcast.clock = BrokenClock()
+            house.clock.ahead_s = 5.0
+            await eventually(lambda: other.evicted is EndReason.STALLED)
+            house.broadcast.clock = house.clock
+        assert {line["broadcast_id"] for line in logs if line["event"] == "tick_failed"} == {
+            house.broadcast_id
+        }
 
 
 async def test_an_ended_class_is_archived_and_can_still_be_read_and_reopened(
