@@ -43,6 +43,10 @@ class RecordingBroker:
             raise DependencyError("away")
         self.sent.append((queue, payload))
 
+    async def count_messages(self, queue: str) -> int:
+        await asyncio.sleep(0)
+        return sum(name == queue for name, _ in self.sent)
+
 
 async def count_rows(hall: Hall) -> int:
     async with hall.database.read() as session:
@@ -181,11 +185,41 @@ async def test_a_message_in_the_future_waits_for_its_time(hall: Hall) -> None:
     assert await relay.relay_once() == 1
 
 
+async def test_messages_of_a_broker_that_forgot_them_are_sent_again_within_a_minute(
+    hall: Hall, short_dir: Path
+) -> None:
+    socket = short_dir / "v.sock"
+    for _ in range(2):
+        await hall.start_job()
+    async with CeleryBroker(f"redis+socket://{socket}") as broker:
+        relay = OutboxRelay(hall.database, broker, hall.clock)
+        sweeper = Sweeper(hall.database, hall.clock, broker)
+        async with run_valkey(socket, short_dir / "v"):
+            for wait_s in (
+                60,
+                120,
+                240,
+            ):  # Unclaimed: ever more rarely.
+                assert await relay.relay_once() == 2
+                hall.clock.advance(wait_s)
+                assert await sweeper.sweep_once() == 2
+            assert await relay.relay_once() == 2
+            hall.clock.advance(61)
+            assert await sweeper.sweep_once() == 0
+        with pytest.raises(DependencyError):
+            await broker.count_messages("live")
+        assert await sweeper.sweep_once() == 0
+        async with run_valkey(socket, short_dir / "v"):  # It has forgotten everything.
+            assert await sweeper.sweep_once() == 2
+            assert await relay.relay_once() == 2
+            assert await broker.count_messages("live") == 2
+
+
 async def test_a_lost_message_is_sent_again_once_by_two_sweepers(hall: Hall) -> None:
     _, job_id = await hall.start_job()
     broker = RecordingBroker()
     relay = OutboxRelay(hall.database, broker, hall.clock)
-    sweepers = [Sweeper(hall.database, hall.clock) for _ in range(2)]
+    sweepers = [Sweeper(hall.database, hall.clock, broker) for _ in range(2)]
     await relay.relay_once()
     hall.clock.advance(59)
     assert await sweepers[0].sweep_once() == 0

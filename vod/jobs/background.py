@@ -36,9 +36,9 @@ async def run_jobs(app: web.Application) -> AsyncIterator[None]:
     logged and started again.
     """
     database, clock = app[DATABASE], app[CLOCK]
-    sweeper = Sweeper(database, clock)
-    await sweeper.grant_grace()
     async with CeleryBroker(app[SETTINGS].broker) as broker:
+        sweeper = Sweeper(database, clock, broker)
+        await sweeper.grant_grace()
         relay = OutboxRelay(database, broker, clock)
         tasks = [
             asyncio.create_task(keep_running("outbox-relay", relay.run)),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol, Self, TypeVar
 
 from celery import Celery
-from kombu.exceptions import KombuError
+from kombu.exceptions import ChannelError, KombuError
 from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
 
 from kernel.errors import DependencyError
 from kernel.messages import RUN_UNIT_TASK
@@ -19,6 +22,7 @@ SEND_DEADLINE_S: Final = (
     10.0  # Longer than the socket's own deadline, so that usually speaks first.
 )
 SOCKET_TIMEOUT_S: Final = 5.0
+Result = TypeVar("Result")
 
 
 class Broker(Protocol):
@@ -29,6 +33,13 @@ class Broker(Protocol):
 
         Raises:
             DependencyError: The broker is away or slow; the message may or may not have arrived.
+        """
+
+    async def count_messages(self, queue: str) -> int:
+        """How many messages wait on a queue; those that workers hold do not count.
+
+        Raises:
+            DependencyError: The broker is away or slow.
         """
 
 
@@ -61,12 +72,16 @@ class CeleryBroker:
         await self.close()
 
     async def send(self, queue: str, payload: str) -> None:
-        call = asyncio.get_running_loop().run_in_executor(
-            self._thread, self._send_blocking, queue, payload
-        )
+        await self._run(partial(self._send_blocking, queue, payload))
+
+    async def count_messages(self, queue: str) -> int:
+        return await self._run(partial(self._count_blocking, queue))
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        call = asyncio.get_running_loop().run_in_executor(self._thread, work)
         try:
             async with asyncio.timeout(SEND_DEADLINE_S):
-                await call
+                return await call
         except TimeoutError as error:
             raise DependencyError(f"the broker took longer than {SEND_DEADLINE_S} s") from error
 
@@ -81,6 +96,16 @@ class CeleryBroker:
                 ignore_result=True,
             )
         except (KombuError, BrokerError, OSError) as error:
+            raise DependencyError(f"the broker failed: {error!r}") from error
+
+    def _count_blocking(self, queue: str) -> int:
+        try:
+            with self._app.pool.acquire(block=True) as connection:
+                found = connection.default_channel.queue_declare(queue=queue, passive=True)
+                return int(found.message_count)
+        except ChannelError:
+            return 0  # On Redis an empty queue does not exist.
+        except (KombuError, BrokerError, RedisError, OSError) as error:
             raise DependencyError(f"the broker failed: {error!r}") from error
 
     async def close(self) -> None:

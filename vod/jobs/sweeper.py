@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,6 +16,7 @@ from kernel.errors import DependencyError
 from kernel.messages import LEASE_S
 from vod.db.engine import Database
 from vod.jobs import queries
+from vod.jobs.broker import Broker
 from vod.jobs.giveback import give_back
 from vod.jobs.models import OutboxMessage, Unit
 from vod.jobs.policy import RESEND_BASE_S, UnitState, compute_resend_s, is_retry_allowed
@@ -28,9 +30,10 @@ log = structlog.get_logger(__name__)
 class Sweeper:
     """Looks after units every ``PERIOD_S``; several may run at once."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, broker: Broker) -> None:
         self._database = database
         self._clock = clock
+        self._broker = broker
 
     async def grant_grace(self) -> int:
         """Give every running unit a whole lease from now; call it before vod is reachable.
@@ -66,13 +69,33 @@ class Sweeper:
                 .limit(BATCH_COUNT)
             )
             expired_ids = expired.all()
-            lost_ids = await _find_lost(session, now)
+            silent = await _find_silent(session, now)
+            sent_counts = await _count_sent(session)
+        short = await self._find_short_queues(sent_counts) if silent else frozenset()
+        lost_ids = [
+            (row.unit_id, row.queue) for row in silent if row.is_overdue or row.queue in short
+        ]
         moved = 0
         for unit_id in expired_ids:
             moved += await self._take_back(unit_id, now)
-        for unit_id, queue in lost_ids:
+        for unit_id, queue in lost_ids[:BATCH_COUNT]:
             moved += await self._send_again(unit_id, queue, now)
         return moved
+
+    async def _find_short_queues(self, sent_counts: dict[str, int]) -> frozenset[str]:
+        """Find the queues with fewer messages than units that wait for one: they were emptied.
+
+        Behind a long queue messages are repeated ever more rarely; a broker that lost its memory
+        must not cost as much.
+        """
+        short = set()
+        try:
+            for queue, count in sent_counts.items():
+                if await self._broker.count_messages(queue) < count:
+                    short.add(queue)
+        except DependencyError as error:
+            log.warning("queues_not_counted", detail=str(error))
+        return frozenset(short)
 
     async def _take_back(self, unit_id: str, now: datetime) -> bool:
         async with self._database.write() as session:
@@ -80,7 +103,7 @@ class Sweeper:
             unit = await queries.load_unit(session, unit_id)
             if unit.state is not UnitState.RUNNING:
                 return False
-            reason = f"the worker {unit.worker} fell silent in attempt {unit.attempt}"
+            reason = f"转码节点 {unit.worker} 失去联系(第 {unit.attempt} 次尝试)"
             moved = await give_back(
                 session,
                 job,
@@ -117,7 +140,16 @@ def _has_no_message() -> ColumnElement[bool]:
     return ~exists().where(OutboxMessage.unit_id == Unit.id)
 
 
-async def _find_lost(session: AsyncSession, now: datetime) -> list[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Silent:
+    """A queued unit whose message went out a while ago and was not taken up."""
+
+    unit_id: str
+    queue: str
+    is_overdue: bool
+
+
+async def _find_silent(session: AsyncSession, now: datetime) -> list[_Silent]:
     since = func.coalesce(Unit.sent_at, Unit.due_at)
     rows = await session.execute(
         select(Unit.id, Unit.queue, Unit.sent_at, Unit.due_at, Unit.sends_count)
@@ -127,7 +159,21 @@ async def _find_lost(session: AsyncSession, now: datetime) -> list[tuple[str, st
         .limit(BATCH_COUNT * 10)
     )
     return [
-        (row.id, row.queue)
+        _Silent(
+            row.id,
+            row.queue,
+            is_overdue=now - (row.sent_at or row.due_at)
+            >= timedelta(seconds=compute_resend_s(row.sends_count)),
+        )
         for row in rows
-        if now - (row.sent_at or row.due_at) >= timedelta(seconds=compute_resend_s(row.sends_count))
-    ][:BATCH_COUNT]
+    ]
+
+
+async def _count_sent(session: AsyncSession) -> dict[str, int]:
+    """How many units of each queue have a message that nobody has taken up."""
+    rows = await session.execute(
+        select(Unit.queue, func.count())
+        .where(Unit.state == UnitState.QUEUED, _has_no_message())
+        .group_by(Unit.queue)
+    )
+    return dict(rows.tuples().all())
