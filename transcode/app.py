@@ -12,12 +12,13 @@ import ctypes
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
 from celery import Celery, signals
-from celery.exceptions import Reject
+from celery.exceptions import Reject, SecurityWarning
 from pydantic import ValidationError
 
 from kernel.blobs import open_blob_store
@@ -115,6 +116,8 @@ def run_worker(
     once. Logging is set up by the caller.
     """
     remove_stale_workspaces(settings.data)
+    # As root it warns of pickled messages; ours can only be JSON.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     app = build_app(settings)
     signals.setup_logging.connect(_keep_logging, weak=False)
     signals.worker_process_init.connect(_die_with_parent, weak=False)
@@ -127,6 +130,7 @@ def run_worker(
         without_mingle=True,  # vod knows them all.
         without_heartbeat=True,
         task_events=False,
+        quiet=True,  # Its banner; our own line below says the same.
     )
     log.info("worker_started", queues=list(queues), concurrency=concurrency)
     worker.start()
