@@ -10,8 +10,8 @@ from streamer.media import VideoConfig, VideoUnit
 from streamer.rtc.reorder import Lost, NackSchedule, ReorderBuffer
 from streamer.whip.access_unit import Picture, PictureBuilder
 from streamer.whip.clock import SyncClock
+from streamer.whip.decode_clock import DecodeClock
 from streamer.whip.h264_rtp import H264Depacketiser
-from streamer.whip.reorder_depth import DecodeClock
 
 GAP_DEADLINE_S: Final = 0.4  # Five repairs on a 80 ms path; then the picture is given up.
 CAPACITY_PACKETS: Final = 4096  # Held behind a gap: 0.4 s at 90 Mbit/s.

@@ -12,7 +12,6 @@ from streamer.rtc.packet import parse_rtp
 from streamer.whep.payloads import build_payloads, split_nals
 from streamer.whip.clock import SyncClock
 from streamer.whip.h264_rtp import H264Depacketiser
-from streamer.whip.reorder_depth import read_reorder_depth
 from streamer.whip.video import RtpVideo, VideoInput
 
 nals = st.builds(
@@ -51,15 +50,6 @@ def test_the_rtp_parser_is_total(data: bytes, send_time_id: int | None) -> None:
     if packet is not None:
         assert len(packet.payload) <= len(data) - 12
         assert 0 <= packet.payload_type < 128
-
-
-@given(st.binary(min_size=1, max_size=120))
-def test_reading_an_sps_is_total(sps: bytes) -> None:
-    try:
-        depth = read_reorder_depth(sps)
-    except BitstreamError:
-        return
-    assert depth is None or 0 <= depth <= 16
 
 
 steps = st.tuples(

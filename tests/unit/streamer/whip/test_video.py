@@ -7,8 +7,8 @@ from streamer.media import VideoConfig, VideoUnit
 from streamer.whep.payloads import PayloadCache, build_payloads, split_nals
 from streamer.whip.access_unit import PictureBuilder
 from streamer.whip.clock import SyncClock
+from streamer.whip.decode_clock import DecodeClock
 from streamer.whip.h264_rtp import H264Depacketiser
-from streamer.whip.reorder_depth import DecodeClock, read_reorder_depth
 from streamer.whip.video import RtpVideo, VideoInput
 
 SPS = bytes.fromhex("6742c014da05067e7c040000030040000 00ca3c50aa8".replace(" ", ""))
@@ -137,16 +137,18 @@ def test_an_idr_without_parameter_sets_is_not_passed_on() -> None:
 
 
 def test_the_depth_of_reordering_is_read_from_the_sps() -> None:
-    assert read_reorder_depth(SPS) == 0  # Baseline.
+    clock = DecodeClock()
     from tests.support.rtc import encode_pictures
 
     for b_frames, expected in ((0, 0), (1, 1), (3, 2)):
         data = encode_pictures(6, b_frames=b_frames, options={"profile": "high"})[0][1]
         nals = [nal for nal in data.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1") if nal]
         sps = next(nal for nal in nals if nal[0] & 0x1F == 7)
-        assert read_reorder_depth(sps) == expected
-    with pytest.raises(BitstreamError):
-        read_reorder_depth(SPS[:4])
+        clock.learn(sps)
+        assert clock.depth == expected
+    for silent in (SPS, SPS[:4]):  # Baseline, and one that is cut off.
+        clock.learn(silent)
+        assert clock.depth == 0
 
 
 def test_decode_times_grow_and_never_pass_presentation() -> None:
