@@ -140,3 +140,23 @@ async def test_dvr_reaches_back_to_the_start_and_forth_to_live(
             return bool(now and now["time"] > at_live["time"])
 
         await eventually(is_live, timeout_s=15, message="回到直播 did not go to the edge")
+
+
+async def test_sub_second_viewing_over_webrtc(hall: Hall, browser: Browser) -> None:
+    admin = await hall.admin()
+    made = await admin.make_class("超低延迟")
+    async with publish(f"{hall.rtmp}/{made['publish']['stream_key']}", Picture(gop_s=1)):
+        live = await admin.wait_for_state(made["id"], "live")
+        assert live["playback"]["whep_url"]
+        page = await browser.new_page(viewport={"width": 390, "height": 800})
+        await page.goto(made["watch_url"])
+        await _wait_for_motion(page)
+        await page.get_by_role("button", name="超低延迟").click()
+
+        async def is_webrtc() -> bool:
+            return bool(
+                await page.evaluate("() => document.querySelector('video').srcObject !== null")
+            )
+
+        await eventually(is_webrtc, timeout_s=15, message="no WebRTC stream")
+        await _wait_for_motion(page)
