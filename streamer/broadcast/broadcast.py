@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -11,16 +10,9 @@ import structlog
 from kernel.blobs.executor import BoundedExecutor
 from kernel.clock import Clock
 from kernel.errors import ConflictError
-from kernel.messages import (
-    BroadcastEnded,
-    BroadcastEvent,
-    BroadcastStatus,
-    EpochEnded,
-    EpochStarted,
-    RecordingStored,
-    SegmentsStored,
-)
+from kernel.messages import BroadcastStatus
 from kernel.timing import to_seconds
+from streamer.broadcast.announcer import Announcer
 from streamer.broadcast.fanout import Fanout, Subscription
 from streamer.broadcast.publication import ActivePublication
 from streamer.broadcast.state import BroadcastChange, BroadcastState, advance
@@ -36,7 +28,6 @@ from streamer.recorder.uploader import Uploader
 
 STALL_S: Final = 4.5  # With a tick of 0.1 s a dead publisher is noticed within 5 s (DESIGN §4.2).
 KEYFRAME_PERIOD_S: Final = 1.0  # At most one PLI a second reaches the encoder.
-MAX_REASON_CHARS: Final = 200
 GOES_ON: Final = frozenset({EndReason.FORMAT_CHANGED, EndReason.TIMESTAMP_JUMP})
 
 log = structlog.get_logger(__name__)
@@ -79,6 +70,7 @@ class Broadcast:
         self._decoder = parts.decoder
         self._publisher: ActivePublication | None = None
         self._guard = TakeoverGuard()
+        self._announcer = Announcer(parts.recorder, parts.outbox, parts.clock)
         self._keyframe_due_s = float("-inf")
         self._size_px: tuple[int | None, int | None] = (None, None)
         self._has_video = bool(history.epochs and history.epochs[-1].info.video_codec)
@@ -107,7 +99,7 @@ class Broadcast:
                     title_zh="另一台设备正在使用同一推流码直播,请一分钟后再试",
                 )
             self._log_takeover(connection, is_refused=False)
-            self._evict(EndReason.TAKEN_OVER)
+            self.evict(EndReason.TAKEN_OVER)
         meter = HealthMeter(
             connection.protocol, connection.peer, clock=self.clock, decoder=self._decoder
         )
@@ -139,7 +131,8 @@ class Broadcast:
         if self._publisher is publication:
             self._drop_publisher(reason)
 
-    def _evict(self, reason: EndReason) -> None:
+    def evict(self, reason: EndReason) -> None:
+        """Put the publisher out; the broadcast stays as it is, interrupted if it was live."""
         publisher = self._publisher
         if publisher is not None:
             self._drop_publisher(reason)
@@ -153,10 +146,6 @@ class Broadcast:
         publisher.meter.close()
         self.packager.close_connection(reason)
         log.info("publisher_left", broadcast_id=self.broadcast_id, reason=reason.value)
-
-    def evict(self, reason: EndReason) -> None:
-        """Put the publisher out; the broadcast stays as it is, interrupted if it was live."""
-        self._evict(reason)
 
     def request_keyframe(self) -> None:
         """Ask the encoder for an IDR, at most once a second."""
@@ -175,7 +164,7 @@ class Broadcast:
         if publisher is None:
             return
         if self.clock.monotonic_s() - publisher.last_media_s > STALL_S:
-            self._evict(EndReason.STALLED)
+            self.evict(EndReason.STALLED)
         else:
             self.packager.tick()
 
@@ -188,7 +177,7 @@ class Broadcast:
         """
         if self.state is BroadcastState.ENDED:
             return
-        self._evict(EndReason.CLASS_ENDED)
+        self.evict(EndReason.CLASS_ENDED)
         self.state = advance(self.state, BroadcastChange.END)
         self.ended_s = self.clock.monotonic_s()
         self.packager.end()
@@ -219,17 +208,7 @@ class Broadcast:
             self._publisher.meter.width_px, self._publisher.meter.height_px = self._size_px
         if self.state is not BroadcastState.LIVE:
             self.state = advance(self.state, BroadcastChange.MEDIA_STARTED)
-        self._put(
-            lambda event_id: EpochStarted(
-                event_id=event_id,
-                broadcast_id=self.broadcast_id,
-                at=self.clock.now(),
-                epoch=epoch.epoch,
-                protocol="whip" if epoch.protocol == "whip" else "rtmp",
-                width_px=epoch.width_px,
-                height_px=epoch.height_px,
-            )
-        )
+        self._announcer.tell_epoch_started(epoch)
         if self.uploader is not None:
             self.uploader.poke()
 
@@ -254,33 +233,12 @@ class Broadcast:
         is_interrupted = reason not in GOES_ON and reason is not EndReason.CLASS_ENDED
         if reason not in GOES_ON and self.state is BroadcastState.LIVE:
             self.state = advance(self.state, BroadcastChange.MEDIA_STOPPED)
-        self._put(
-            lambda event_id: EpochEnded(
-                event_id=event_id,
-                broadcast_id=self.broadcast_id,
-                at=self.clock.now(),
-                epoch=epoch,
-                reason=reason.value,
-                is_interrupted=is_interrupted,
-            )
-        )
+        self._announcer.tell_epoch_ended(epoch, reason.value, is_interrupted=is_interrupted)
 
     def on_end(self) -> None:
         self.recorder.on_end()
         self.window.on_end()
-        self.put_ended()
-
-    def put_ended(self) -> None:
-        """Tell vod that it is over, with the whole index."""
-        self._put(
-            lambda event_id: BroadcastEnded(
-                event_id=event_id,
-                broadcast_id=self.broadcast_id,
-                at=self.recorder.history.ended_at or self.clock.now(),
-                recording_version=self.recorder.history.recording_version,
-                index=self.recorder.build_index(),
-            )
-        )
+        self._announcer.tell_ended()
 
     def on_reopen(self) -> None:
         self.recorder.on_reopen()
@@ -299,67 +257,14 @@ class Broadcast:
             self.uploader.drop(segment.msn)
 
     def on_segments_stored(self, through_msn: int, stored_ticks: int) -> None:
-        self._put(
-            lambda event_id: SegmentsStored(
-                event_id=event_id,
-                broadcast_id=self.broadcast_id,
-                at=self.clock.now(),
-                through_msn=through_msn,
-                stored_ticks=stored_ticks,
-            )
-        )
+        self._announcer.tell_segments_stored(through_msn, stored_ticks)
 
     def on_recording_stored(self, version: int) -> None:
-        self._put(
-            lambda event_id: RecordingStored(
-                event_id=event_id,
-                broadcast_id=self.broadcast_id,
-                at=self.clock.now(),
-                recording_version=version,
-            )
-        )
-
-    def _put(self, build: Callable[[str], BroadcastEvent]) -> None:
-        self.outbox.put(build)
+        self._announcer.tell_recording_stored(version)
 
     def reconcile_events(self) -> None:
         """After a restart: what the journal knows and the outbox does not is told now."""
-        history = self.recorder.history
-        for epoch in history.epochs:
-            info = epoch.info
-            if info.epoch <= history.told_epoch:
-                continue
-            if not self.outbox.has("epoch_started", info.epoch):
-                self.outbox.put(
-                    lambda event_id, info=info: EpochStarted(  # type: ignore[misc]
-                        event_id=event_id,
-                        broadcast_id=self.broadcast_id,
-                        at=info.program_date_time,
-                        epoch=info.epoch,
-                        protocol="whip" if info.protocol == "whip" else "rtmp",
-                        width_px=info.width_px,
-                        height_px=info.height_px,
-                    )
-                )
-            if epoch.end_reason is not None and not self.outbox.has("epoch_ended", info.epoch):
-                self.outbox.put(
-                    lambda event_id, info=info, reason=epoch.end_reason: EpochEnded(  # type: ignore[misc]
-                        event_id=event_id,
-                        broadcast_id=self.broadcast_id,
-                        at=self.clock.now(),
-                        epoch=info.epoch,
-                        reason=str(reason)[:MAX_REASON_CHARS],
-                        is_interrupted=not history.is_ended,
-                    )
-                )
-        version = history.recording_version
-        if version <= history.told_version:
-            return
-        if history.is_ended and not self.outbox.has("broadcast_ended", version):
-            self.put_ended()
-        is_told = self.outbox.has("recording_stored", version)
-        if history.is_kept and not is_told and history.recorded_ticks:
-            self.on_recording_stored(version)
+        self._announcer.reconcile()
 
     # ---- for others to read --------------------------------------------------------------------
 
