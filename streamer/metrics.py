@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -21,6 +22,19 @@ from streamer.recorder.writer import SpoolWriter
 
 _Key = tuple[str, str]
 """Name of a counter and the value of its label."""
+
+COUNTERS: Final[tuple[_Key, ...]] = (
+    ("ingest_bytes", "rtmp"),
+    ("ingest_bytes", "whip"),
+    ("parts", ""),
+    ("segments", "kept"),
+    ("segments", "gap"),
+    ("dropped", "ingest"),
+    ("dropped", "packager"),
+    ("dropped", "whep"),
+    ("upload_failures", ""),
+)
+"""All of them, so that each is there with 0 before anything has happened."""
 
 
 class StreamerCollector(Collector):
@@ -64,8 +78,8 @@ class StreamerCollector(Collector):
                 "hall_upload_failures", "Uploads that have to be tried again", labels=[]
             ),
         }
-        for (name, label), total in sorted(self._totals.items()):
-            families[name].add_metric([label] if label else [], total)
+        for name, label in COUNTERS:
+            families[name].add_metric([label] if label else [], self._totals[name, label])
         yield from families.values()
         yield CounterMetricFamily(
             "hall_spool_refused", "Writes refused: queue full", self._writer.refused_count
