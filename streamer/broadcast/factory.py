@@ -208,14 +208,20 @@ class BroadcastFactory:
 
         if await self._equipment.disk.run(prepare_blocking, timeout_s=DISK_TIMEOUT_S):
             return False
+        # Not under its own name: a download that we give up may still end, and must not replace the
+        # journal that is begun instead.
+        fetched = folder.path / "journal.fetched"
         try:
             async with asyncio.timeout(FETCH_TIMEOUT_S):
-                await self._equipment.blobs.download(journal_key(broadcast_id), folder.journal)
+                await self._equipment.blobs.download(journal_key(broadcast_id), fetched)
         except TimeoutError as error:
             raise DependencyError(f"{broadcast_id}: the blob store is too slow") from error
         except BlobMissingError:
             await self.delete_folder(broadcast_id)
             raise NotFoundError(f"no broadcast {broadcast_id}") from None
+        await self._equipment.disk.run(
+            lambda: fetched.replace(folder.journal), timeout_s=DISK_TIMEOUT_S
+        )
         return True
 
     async def delete_folder(self, broadcast_id: str) -> None:

@@ -19,8 +19,10 @@ from streamer.rtc.packet import MediaPacket, parse_rtp
 # RFC 8122 §5: the hash functions; SHA-1 is no longer taken.
 DIGESTS: Final = {"sha-256": "sha256", "sha-384": "sha384", "sha-512": "sha512"}
 
-log = structlog.get_logger(__name__)
 SEND_TIME_URI: Final = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+MAX_SSRC_COUNT: Final = 64  # A publisher has four; a broken one may change them all the time.
+
+log = structlog.get_logger(__name__)
 
 
 class MediaTaker(Protocol):
@@ -70,7 +72,8 @@ class HallDtlsTransport(RTCDtlsTransport):
         taker = self._takers.get(packet.payload_type)
         if taker is not None:
             # aiortc's router finds the receiver of a sender report by what it has learned here.
-            self._rtp_router.ssrc_table.setdefault(packet.ssrc, taker)  # type: ignore[arg-type]
+            if len(self._rtp_router.ssrc_table) < MAX_SSRC_COUNT:
+                self._rtp_router.ssrc_table.setdefault(packet.ssrc, taker)  # type: ignore[arg-type]
             taker.take(packet, time.monotonic())
         return True
 

@@ -17,7 +17,7 @@ from kernel.blobs.executor import BoundedExecutor
 from kernel.clock import SystemClock
 from kernel.errors import ConflictError, DependencyError, NotAllowedError, NotFoundError
 from kernel.ids import new_id
-from kernel.layout import broadcast_prefix
+from kernel.layout import broadcast_prefix, journal_key
 from kernel.messages import BROADCAST_EVENTS, BroadcastEvent, PublishGrant, PublishRequest
 from streamer.broadcast.factory import BroadcastFactory, Equipment
 from streamer.broadcast.publication import ActivePublication
@@ -434,6 +434,40 @@ async def test_a_class_begins_although_the_store_hangs_and_overwrites_nothing(
         await wait_live(house)
         epoch = house.broadcast.recorder.history.epochs[0].info.epoch
         assert 1_000_000 < epoch < 1_000_000_000
+
+
+class LateStore(DirectoryBlobStore):
+    """A download goes on when nobody waits for it any more, as threads do."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.has_begun = asyncio.Event()
+        self.late: asyncio.Task[object] | None = None
+
+    async def download(self, key, path):
+        async def copy() -> object:
+            await self.has_begun.wait()
+            return await DirectoryBlobStore.download(self, key, path)
+
+        self.late = asyncio.create_task(copy())
+        return await asyncio.shield(self.late)
+
+
+async def test_a_journal_that_comes_too_late_does_not_replace_the_one_begun(
+    tmp_path: Path, sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.broadcast.factory.FETCH_TIMEOUT_S", 0.1)
+    async with open_house(tmp_path, store=LateStore) as house:
+        await house.blobs.put_bytes(
+            journal_key(house.broadcast_id), b"an older journal\n", content_type="text/plain"
+        )
+        talk(await house.admit(Peer()), sound, seconds=4)
+        await wait_live(house)
+        await house.broadcast.recorder.flush()
+        house.blobs.has_begun.set()
+        await house.blobs.late
+        journal = house.spool / house.broadcast_id / "journal.jsonl"
+        assert house.broadcast_id in await asyncio.to_thread(journal.read_text)
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "", "x" * 65, "live"])
