@@ -19,8 +19,8 @@ SAMPLE_RATES_HZ: Final = (
 _ESCAPE_INDEX: Final = 15
 _ESCAPE_TYPE: Final = 31
 _MIN_RATE_HZ, _MAX_RATE_HZ = 7_350, 96_000
-_CHANNELS: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 8}  # Table 1.19.
-_CONFIGURATIONS: Final = {count: index for index, count in _CHANNELS.items()}
+CHANNELS_BY_CONFIGURATION: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 8}  # Table 1.19.
+_CONFIGURATIONS: Final = {count: index for index, count in CHANNELS_BY_CONFIGURATION.items()}
 AOT_LC: Final = 2
 AOT_SBR: Final = 5
 AOT_PS: Final = 29
@@ -60,12 +60,12 @@ def parse_asc(data: bytes) -> AudioSpecificConfig:
     if len(data) > 64:  # noqa: PLR2004 - a config with a program config element is < 40 bytes.
         raise BitstreamError(f"an AudioSpecificConfig of {len(data)} bytes, limit 64")
     bits = BitReader(data)
-    object_type = core = _read_object_type(bits)
-    rate = _read_rate(bits)
+    object_type = core = read_object_type(bits)
+    rate = read_rate(bits)
     configuration = bits.read(4)
     if object_type in {AOT_SBR, AOT_PS}:
-        _read_rate(bits)  # Output rate, twice the core's.
-        core = _read_object_type(bits)
+        read_rate(bits)  # Output rate, twice the core's.
+        core = read_object_type(bits)
     if core not in _GENERAL_AUDIO:
         raise BitstreamError(f"audio object type {core} is not AAC")
     is_short = bits.flag()
@@ -74,8 +74,8 @@ def parse_asc(data: bytes) -> AudioSpecificConfig:
     bits.flag()  # extensionFlag
     if configuration == 0:
         channels = _read_program_channels(bits)
-    elif configuration in _CHANNELS:
-        channels = _CHANNELS[configuration]
+    elif configuration in CHANNELS_BY_CONFIGURATION:
+        channels = CHANNELS_BY_CONFIGURATION[configuration]
     else:
         raise BitstreamError(f"channel configuration {configuration} is reserved")
     return AudioSpecificConfig(
@@ -109,12 +109,18 @@ def build_asc(*, sample_rate_hz: int, channels_count: int, object_type: int = AO
     return bits.to_bytes()
 
 
-def _read_object_type(bits: BitReader) -> int:
+def read_object_type(bits: BitReader) -> int:
+    """Read a GetAudioObjectType() (§1.6.2.1)."""
     value = bits.read(5)
     return 32 + bits.read(6) if value == _ESCAPE_TYPE else value
 
 
-def _read_rate(bits: BitReader) -> int:
+def read_rate(bits: BitReader) -> int:
+    """Read a samplingFrequencyIndex or the frequency behind the escape, Hz.
+
+    Raises:
+        BitstreamError: Reserved, or outside 7350-96000 Hz.
+    """
     index = bits.read(4)
     if index == _ESCAPE_INDEX:
         rate = bits.read(24)
