@@ -39,6 +39,7 @@ def main() -> None:
     if unknown:
         sys.exit(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     report = Report()
+    report.machine()
     results = [asyncio.run(_run(name, report)) for name in wanted]
     sys.exit(0 if all(results) else 1)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -76,6 +77,7 @@ async def run(report: Report, folder: Path) -> None:
             await asyncio.sleep(SETTLE_S)
             page = await browser.new_page(viewport={"width": 1280, "height": 800})
             first_frame_s = await _open(page, made["watch_url"])
+            sys.stderr.write(f"latency: first frame after {first_frame_s:.1f} s\n")
             await asyncio.sleep(SETTLE_S)
             idle = await _sample(page)
             async with _saturate():

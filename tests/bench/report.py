@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import sys
 from typing import Any, Literal
+
+import psutil
+
+QUIET_LOOK_S = 3.0
+QUIET_CORES = 0.2  # What a desktop or a CI agent uses by itself.
 
 
 class Report:
@@ -29,6 +36,22 @@ class Report:
         line["compares"] = compares
         line.update(more)
         self._print(line)
+
+    def machine(self) -> None:
+        """What the figures were measured on, and how busy others keep it."""
+        busy = psutil.cpu_percent(interval=QUIET_LOOK_S) / 100 * (os.cpu_count() or 1)
+        if busy > QUIET_CORES:
+            sys.stderr.write(f"other programs use {busy:.1f} cores: these figures mean little\n")
+        self._print(
+            {
+                "bench": "machine",
+                "cores": os.cpu_count(),
+                "machine": platform.machine(),
+                "python": platform.python_version(),
+                "others_cores": round(busy, 2),
+                "is_quiet": busy <= QUIET_CORES,
+            }
+        )
 
     def failed(self, name: str) -> None:
         """The bench could not run; the reason is on standard error."""
