@@ -1,4 +1,4 @@
-"""Run the retention with the application. ``cleanup_ctx`` of vod."""
+"""Run retention and cleanup with the application. ``cleanup_ctx`` of vod."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from datetime import timedelta
 
 from aiohttp import web
 
+from vod.assets.cleanup import Cleanup
 from vod.assets.retention import Retention
 from vod.http.keys import BLOBS, CLOCK, DATABASE, SETTINGS, STREAMER
 from vod.jobs.background import keep_running
 
 
 async def run_retention(app: web.Application) -> AsyncIterator[None]:
-    """Delete outlived live segments for as long as vod runs."""
-    retention = Retention(
-        app[DATABASE],
-        app[BLOBS],
-        app[STREAMER],
-        app[CLOCK],
-        keep=timedelta(days=app[SETTINGS].live_retention_days),
-    )
-    task = asyncio.create_task(keep_running("retention", retention.run))
+    """Delete outlived live segments and leftovers for as long as vod runs."""
+    keep = timedelta(days=app[SETTINGS].live_retention_days)
+    tools = app[DATABASE], app[BLOBS], app[STREAMER], app[CLOCK]
+    tasks = [
+        asyncio.create_task(keep_running("retention", Retention(*tools, keep=keep).run)),
+        asyncio.create_task(keep_running("cleanup", Cleanup(*tools, keep=keep).run)),
+    ]
     yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
 from kernel.blobs.port import BlobStore
 from kernel.clock import Clock
@@ -41,7 +42,7 @@ from vod.lectures.models import Lecture
 from vod.recordings.models import Recording
 
 PERIOD_S: Final = 3600.0
-BATCH_COUNT: Final = 50  # Recordings per sweep; what is left comes with the next one.
+BATCH_COUNT: Final = 20  # Recordings in memory at once; an index of 10 h is ~1 MB.
 FINISH_FOR: Final = timedelta(days=2)  # A deletion that was cut off is finished within this time.
 MAX_TEXT_BYTES: Final = 8 * 1024 * 1024
 TOLERANCE_TICKS: Final = TICKS_PER_S  # An asset may differ from its recording by a frame or two.
@@ -58,6 +59,7 @@ class Candidate:
     recording_id: str
     index_json: str
     asset_id: str
+    published_at: datetime
     plan_hash: str
     report: AssetReport
 
@@ -116,27 +118,33 @@ class Retention:
 
     async def judge(self) -> list[Verdict]:
         """Dry run: say what a sweep would delete and what it would keep, and why."""
-        verdicts = []
-        for candidate in await self._find_candidates():
-            index = await asyncio.to_thread(
-                RecordingIndex.model_validate_json, candidate.index_json
-            )
-            try:
-                reason = find_missing_quality(index, candidate.report)
-                reason = reason or await self._find_damage(candidate.report, index)
-            except BlobMissingError as error:
-                reason = str(error)
-            except (ValueError, MediaError, AttributeError) as error:
-                reason = f"the asset cannot be read: {error}"
-            verdicts.append(Verdict(candidate, reason))
-        return verdicts
+        return [verdict async for verdict in self._iter_verdicts()]
+
+    async def _iter_verdicts(self) -> AsyncIterator[Verdict]:
+        """Judge every candidate, page by page: those that stay do not hide the others."""
+        after: tuple[datetime, str] | None = None
+        while candidates := await self._find_candidates(after):
+            for candidate in candidates:
+                yield await self._judge_one(candidate)
+            after = candidates[-1].published_at, candidates[-1].asset_id
+
+    async def _judge_one(self, candidate: Candidate) -> Verdict:
+        index = await asyncio.to_thread(RecordingIndex.model_validate_json, candidate.index_json)
+        try:
+            reason = find_missing_quality(index, candidate.report)
+            reason = reason or await self._find_damage(candidate.report, index)
+        except BlobMissingError as error:
+            reason = str(error)
+        except (ValueError, MediaError, AttributeError) as error:
+            reason = f"the asset cannot be read: {error}"
+        return Verdict(candidate, reason)
 
     async def sweep_once(self) -> int:
         """Delete what may go; return how many recordings lost their segments."""
         deleted = 0
         for broadcast_id in await self._find_unfinished():
             await self._delete_segments(broadcast_id)
-        for verdict in await self.judge():
+        async for verdict in self._iter_verdicts():
             candidate = verdict.candidate
             if verdict.kept_because:
                 log.info(
@@ -149,7 +157,7 @@ class Retention:
                 deleted += 1
         return deleted
 
-    async def _find_candidates(self) -> list[Candidate]:
+    async def _find_candidates(self, after: tuple[datetime, str] | None) -> list[Candidate]:
         before = self._clock.now() - self._keep
         query = (
             select(Recording, Asset, LiveClass.broadcast_id)
@@ -161,13 +169,22 @@ class Retention:
                 Recording.version == Asset.recording_version,
                 Recording.stored_at.is_not(None),
                 Recording.live_deleted_at.is_(None),
+                Lecture.deleted_at.is_(None),  # Those are cleaned up as a whole.
                 LiveClass.state == ClassState.ENDED,
                 Asset.published_at <= before,
                 ~_has_open_job(),
             )
-            .order_by(Asset.published_at)
+            .order_by(Asset.published_at, Asset.id)
             .limit(BATCH_COUNT)
         )
+        if after is not None:
+            moment, asset_id = after
+            query = query.where(
+                or_(
+                    Asset.published_at > moment,
+                    and_(Asset.published_at == moment, Asset.id > asset_id),
+                )
+            )
         async with self._database.read() as session:
             rows = (await session.execute(query)).all()
         return [
@@ -177,6 +194,7 @@ class Retention:
                 recording_id=recording.id,
                 index_json=recording.index_json,
                 asset_id=asset.id,
+                published_at=asset.published_at,
                 plan_hash=asset.plan_hash,
                 report=AssetReport.model_validate(asset.report),
             )

@@ -21,6 +21,7 @@ class Job(HasId, Base):
         asset_id: Of the set this job publishes; also its folder in the blob store.
         plan_hash: Known once planned; names the folder below ``asset_id``.
         reason: Why it failed, for people.
+        files_deleted_at: When what it made was removed, since nobody plays it.
     """
 
     __tablename__ = "jobs"
@@ -38,6 +39,7 @@ class Job(HasId, Base):
     reason: Mapped[str | None]
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    files_deleted_at: Mapped[datetime | None]
 
 
 class Unit(HasId, Base):

@@ -177,6 +177,11 @@ class JobService:
         async with self._database.write() as session:
             job = await queries.lock_job_of_unit(session, unit_id)
             unit = await queries.load_unit(session, unit_id)
+            if job.files_deleted_at is not None:
+                raise ConflictError(
+                    "what the job had made was removed meanwhile; start it again",
+                    title_zh="这个任务已被清理,请重新转码",
+                )
             won = job.state is JobState.FAILED and await queries.change_unit(
                 session,
                 unit_id,
