@@ -213,7 +213,7 @@ def _describe_failure(code: int | None, text: str) -> EncodeError:
     last = " | ".join(lines[-3:])[:1000] or "it said nothing"
     if code is not None and code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
-        return EncodeError(f"killed by {name}: {last}")
+        return EncodeError(f"killed by {name}: {last}", title_zh="转码程序被系统终止")
     return EncodeError(
         f"exit code {code}: {last}", permanent=any(sign in text for sign in PERMANENT_SIGNS)
     )

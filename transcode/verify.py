@@ -27,16 +27,20 @@ def check_lengths(
     for name, joined in [("audio", audio), *((rung.name, joined) for rung, joined in rungs)]:
         off = joined.duration_ticks - duration_ticks
         if abs(off) > TOLERANCE_TICKS:
-            raise EncodeError(f"{name} is {to_seconds(off):+.3f} s off the lecture's length")
+            raise _refuse(f"{name} is {to_seconds(off):+.3f} s off the lecture's length")
     for rung, joined in rungs:
         planned = rung.first_frame(duration_ticks)
         if joined.samples_count != planned:
-            raise EncodeError(f"{rung.name} has {joined.samples_count} frames, planned {planned}")
+            raise _refuse(f"{rung.name} has {joined.samples_count} frames, planned {planned}")
         for segment in joined.segments:
             if segment.start_ticks % KEYFRAME_GRID_TICKS:
-                raise EncodeError(
+                raise _refuse(
                     f"{rung.name} has a segment at {segment.start_ticks}, off the keyframe grid"
                 )
+
+
+def _refuse(detail: str) -> EncodeError:
+    return EncodeError(detail, title_zh="转码结果没有通过检查")
 
 
 async def verify_set(
@@ -69,5 +73,5 @@ async def verify_set(
         text = await asyncio.to_thread(counts[rung.name].read_text)
         decoded = text.count("\n")
         if decoded != joined.samples_count:
-            raise EncodeError(f"{rung.name}: {decoded} of {joined.samples_count} frames decode")
+            raise _refuse(f"{rung.name}: {decoded} of {joined.samples_count} frames decode")
     return argv

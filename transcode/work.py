@@ -106,6 +106,8 @@ async def work_on(bench: Workbench, message: RunUnit) -> None:
         if not work.done():  # The heartbeat only ends when the unit is no longer ours.
             work.cancel()
             await asyncio.wait({work})
+            if (error := pulse.exception()) is not None:
+                log.error("heartbeat_crashed", exc_info=error)
             log.info("unit_lost", key=unit.key, fence=unit.fence)
             await _remove_prefixes(bench, (_own_prefix(unit),))
             return
@@ -167,14 +169,22 @@ def _failed(
     unit: ClaimedUnit, context: UnitContext, error: Exception, *, is_permanent: bool
 ) -> _Ending:
     text = str(error) or type(error).__name__
-    title = f"{error.title}: {text}" if isinstance(error, HallError) else text
     body = UnitFailed(
         fence=unit.fence,
-        reason=title[:MAX_REASON_CHARS],
+        reason=describe_failure(error)[:MAX_REASON_CHARS],
         is_permanent=is_permanent,
         log_tail=f"{context.log_tail}\n{text}"[-MAX_LOG_CHARS:],
     )
     return _Ending(body, (_own_prefix(unit),))
+
+
+def describe_failure(error: Exception) -> str:
+    """Say in Chinese, for editors, what went wrong; the log has the details. Pure."""
+    if not isinstance(error, HallError):
+        return "转码程序出错,详情见日志"
+    if isinstance(error, EncodeError) and error.title == EncodeError.title_zh:
+        return "录制内容有问题,无法转码" if error.permanent else "转码没有成功,详情见日志"
+    return error.title
 
 
 def _is_permanent(error: HallError) -> bool:
@@ -221,8 +231,9 @@ async def _report(bench: Workbench, unit: ClaimedUnit, ending: _Ending) -> None:
         if isinstance(ending.body, UnitCompleted):
             refusal = UnitFailed(
                 fence=unit.fence,
-                reason=f"vod did not accept the result: {error}"[:MAX_REASON_CHARS],
+                reason="转码结果没有通过检查",
                 is_permanent=True,
+                log_tail=f"vod did not accept the result: {error}"[-MAX_LOG_CHARS:],
             )
             await _report(bench, unit, _Ending(refusal, (_own_prefix(unit),)))
         return

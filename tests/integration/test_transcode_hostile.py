@@ -87,7 +87,9 @@ async def test_a_broken_recording_ends_with_a_sentence(
     failures = [unit.failure for unit in job.units.units.values() if unit.failure is not None]
     assert failures
     failure: UnitFailed = failures[0]
-    assert words in failure.reason
+    assert words in failure.log_tail
+    assert failure.reason
+    assert not failure.reason.isascii(), "editors read Chinese"
     assert failure.is_permanent is is_permanent
     assert list((tmp_path / "tmp" / "transcode").iterdir()) == []
 

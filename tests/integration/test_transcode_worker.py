@@ -198,7 +198,8 @@ async def test_nonsense_on_the_broker_is_dropped_and_work_goes_on(hall: Hall) ->
         await eventually(lambda: unit.state == "failed", timeout_s=60, message=hall.logs()[-2000:])
     assert unit.failure is not None
     assert unit.failure.is_permanent
-    assert "index" in unit.failure.reason
+    assert "index" in unit.failure.log_tail
+    assert unit.failure.reason == "录制内容有问题,无法转码"
 
 
 # ---- the protocol, in this process -------------------------------------------------------------
@@ -290,7 +291,8 @@ async def test_a_crash_of_ours_is_reported_and_cleaned_up(tmp_path: Path) -> Non
         assert [info.key async for info in bench.store.list_keys("staging/")] == []
     assert unit.failure is not None
     assert not unit.failure.is_permanent
-    assert "a defect" in unit.failure.reason
+    assert "a defect" in unit.failure.log_tail
+    assert unit.failure.reason == "转码程序出错,详情见日志"
 
 
 async def test_a_unit_that_is_done_is_not_run_again(tmp_path: Path) -> None:

@@ -79,7 +79,9 @@ def build_plan(index: RecordingIndex, facts: dict[int, SourceFacts], *, program:
         )
     video = _plan_video(index, spans, facts, ladder=ladder, colour=colour)
     if len(video) > MAX_RANGES:
-        raise EncodeError(f"{len(video)} ranges, limit {MAX_RANGES}", permanent=True)
+        raise EncodeError(
+            f"{len(video)} ranges, limit {MAX_RANGES}", permanent=True, title_zh="录制过长,无法转码"
+        )
     units = [*video, _plan_audio(index, spans)]
     refs = tuple(_refer(unit) for unit in video)
     if refs:
@@ -264,7 +266,7 @@ def _plan_publish(
 
 
 def _describe(ladder: Ladder) -> tuple[RenditionPlan, ...]:
-    note = f" ({'; '.join(ladder.skipped)})" if ladder.skipped else ""
+    note = f"({';'.join(ladder.skipped)})" if ladder.skipped else ""
     video = [
         RenditionPlan(
             name=rung.name,
@@ -282,6 +284,6 @@ def _describe(ladder: Ladder) -> tuple[RenditionPlan, ...]:
         kind="audio",
         codec="aac",
         bitrate_bps=AUDIO_BPS,
-        reason="one sound for every rung, and the audio-only variant (有声党课)",
+        reason="所有清晰度共用的声音,也可单独收听(有声党课)",
     )
     return (*video, audio)

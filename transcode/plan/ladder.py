@@ -57,7 +57,7 @@ def build_ladder(shape: Shape, *, frame_rate: Fraction, source_bps: int | None) 
     skipped: list[str] = []
     for px in sorted({*(px for px in STANDARD_PX if px < top_px), top_px}, reverse=True):
         if rungs and Fraction(top_px, px) < MIN_GAIN:
-            skipped.append(f"{px}p left out: hardly smaller than {top_px}p")
+            skipped.append(f"不另做 {px}p:与 {top_px}p 相差不大")
             continue
         rungs.append(
             _build_rung(
@@ -80,8 +80,8 @@ def _build_station(width: int, height: int, *, source_px: int, frame_rate: Fract
         size=_fit_size(width, height, px),
         frame_rate=rate,
         cap=(27, STATION_MAXRATE_BPS),
-        reason=f"{px}p at {float(rate):g} frames/s under {STATION_MAXRATE_BPS // 1000} kbit/s "
-        "for remote education stations and thin links",
+        reason=f"{px}p、每秒 {float(rate):g} 帧、不超过 {STATION_MAXRATE_BPS // 1000} kbit/s,"
+        "供远程教育站点和弱网使用",
     )
 
 
@@ -102,13 +102,12 @@ def _build_rung(
 
 
 def _explain(px: int, *, top_px: int, source_px: int) -> str:
+    """Say why the rung is made, for editors."""
     if px == top_px and source_px > MAX_RUNG_PX:
-        return (
-            f"largest rung: {MAX_RUNG_PX}p, the source's {source_px}p is more than a lecture uses"
-        )
+        return f"最高 {MAX_RUNG_PX}p:原画面 {source_px}p,讲课用不到更高"
     if px == top_px:
-        return f"the source's own {px}p, never upscaled"
-    return f"{px}p for links that cannot hold {top_px}p"
+        return f"与原画面相同的 {px}p,不放大"
+    return f"{px}p,供带宽不够 {top_px}p 的观众使用"
 
 
 def _cap_for(px: int, *, source_bps: int | None, source_px: int) -> tuple[int, int]:

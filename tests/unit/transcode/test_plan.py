@@ -126,6 +126,10 @@ def test_caps_are_those_of_lectures_and_of_the_source() -> None:
         ([29.97], 30),
         ([28.4, 11.0], 30),
         ([60.0], 30),
+        ([59.94], 30),
+        ([50.0], 25),  # Every other frame, not five of six.
+        ([49.2], 25),
+        ([45.0], 30),
         ([24], 25),
     ],
 )
