@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from typing import Final, Protocol, Self
 
 import structlog
@@ -22,12 +21,12 @@ from kernel.messages import BroadcastStatus, PublishGrant, PublishRequest
 from kernel.timing import to_seconds
 from streamer.broadcast.broadcast import Broadcast
 from streamer.broadcast.factory import BroadcastFactory, RunningBroadcast
+from streamer.broadcast.past import PastBroadcast, PastBroadcasts
 from streamer.broadcast.publication import ActivePublication
 from streamer.broadcast.state import BroadcastState
 from streamer.broadcast.tasks import Supervisor
 from streamer.live import LiveWindow
 from streamer.ports import EndReason, IngestConnection
-from streamer.recorder.history import History
 from streamer.recorder.lines import BroadcastLine
 from streamer.recorder.spool import is_folder_name
 
@@ -37,10 +36,7 @@ MEMORY_LINGER_S: Final = 60.0  # Then its last minute is read from spool or stor
 LINGER_S: Final = 3600.0  # Ended broadcasts stay at hand: most reopenings come soon.
 MAX_PUBLISHERS: Final = 64  # One box carries far fewer; caps what a leaked key can open.
 MAX_ASKING: Final = 32  # Admissions that wait for vod at once.
-UNKNOWN_S: Final = 10.0  # A broadcast nobody knows is not looked for more often.
-MAX_UNKNOWN: Final = 1000
 CLOCK_EPOCH_S: Final = 1_700_000_000  # Keeps epochs counted from the clock within nine digits.
-MAX_ARCHIVED: Final = 16  # Windows of ended broadcasts kept; a 2 h class is ~2 MB.
 
 log = structlog.get_logger(__name__)
 
@@ -79,8 +75,7 @@ class BroadcastRegistry:
         self._clock = clock
         self._running: dict[str, RunningBroadcast] = {}
         self._credentials: dict[str, str] = {}
-        self._archive: OrderedDict[str, tuple[History, LiveWindow]] = OrderedDict()
-        self._unknown: OrderedDict[str, float] = OrderedDict()
+        self._past = PastBroadcasts(factory, clock)
         self._loading: dict[str, asyncio.Lock] = {}
         self._asking_count = 0
         self._revocations_count = 0
@@ -123,8 +118,7 @@ class BroadcastRegistry:
     def _add(self, running: RunningBroadcast) -> None:
         broadcast = running.broadcast
         self._running[broadcast.broadcast_id] = running
-        self._archive.pop(broadcast.broadcast_id, None)
-        self._unknown.pop(broadcast.broadcast_id, None)
+        self._past.forget(broadcast.broadcast_id)
         if broadcast.state is not BroadcastState.ENDED:
             for digest in broadcast.recorder.history.credentials:
                 self._credentials[digest] = broadcast.broadcast_id
@@ -267,31 +261,14 @@ class BroadcastRegistry:
         running = self._running.get(broadcast_id)
         if running is not None:
             return running.broadcast.window
-        return (await self._load_archived(broadcast_id))[1]
+        return (await self._load_past(broadcast_id)).window
 
-    async def _load_archived(self, broadcast_id: str) -> tuple[History, LiveWindow]:
-        is_unknown = self._unknown.get(broadcast_id, 0.0) > self._clock.monotonic_s()
-        if is_unknown or not is_folder_name(broadcast_id):
-            raise NotFoundError("no such broadcast")
-        found = self._archive.get(broadcast_id)
+    async def _load_past(self, broadcast_id: str) -> PastBroadcast:
+        found = self._past.find(broadcast_id)
         if found is None:
             async with self._lock(broadcast_id):
-                found = self._archive.get(broadcast_id) or await self._read_journal(broadcast_id)
-        self._archive[broadcast_id] = found
-        self._archive.move_to_end(broadcast_id)
-        while len(self._archive) > MAX_ARCHIVED:
-            self._archive.popitem(last=False)
+                found = await self._past.load(broadcast_id)
         return found
-
-    async def _read_journal(self, broadcast_id: str) -> tuple[History, LiveWindow]:
-        try:
-            history = await self._factory.load_history(broadcast_id)
-        except NotFoundError:
-            self._unknown[broadcast_id] = self._clock.monotonic_s() + UNKNOWN_S
-            while len(self._unknown) > MAX_UNKNOWN:
-                self._unknown.popitem(last=False)
-            raise
-        return history, self._factory.build_window(history, self._factory.folder(broadcast_id))
 
     # ---- what vod asks -------------------------------------------------------------------------
 
@@ -300,26 +277,14 @@ class BroadcastRegistry:
         broadcast = self.find(broadcast_id)
         if broadcast is not None:
             return broadcast.build_status(viewers_count=self._viewers.count(broadcast_id))
-        history, _ = await self._load_archived(broadcast_id)
-        seconds = round(to_seconds(history.recorded_ticks), 3)
-        return BroadcastStatus(
-            broadcast_id=broadcast_id,
-            state="ended" if history.is_ended else "interrupted",
-            epoch=history.epochs[-1].info.epoch if history.epochs else None,
-            viewers=self._viewers.count(broadcast_id),
-            recorded_s=seconds,
-            stored_s=seconds,
-            has_video=bool(history.epochs and history.epochs[-1].info.video_codec),
-            has_b_frames=False,
-            is_recording_paused=False,
-            health=None,
-        )
+        past = await self._load_past(broadcast_id)
+        return past.build_status(viewers_count=self._viewers.count(broadcast_id))
 
     async def end(self, broadcast_id: str, reason: str) -> None:
         """End a broadcast; ending one that has ended is fine. Raises ``NotFoundError``."""
         broadcast = self.find(broadcast_id)
         if broadcast is None:
-            await self._load_archived(broadcast_id)
+            await self._load_past(broadcast_id)
             return
         broadcast.end(reason)
         self._forget_credentials(broadcast)
@@ -370,7 +335,7 @@ class BroadcastRegistry:
                 return
             if running is not None:
                 await self._drop(running)
-            self._archive.pop(broadcast_id, None)
+            self._past.forget(broadcast_id)
             self._viewers.forget(broadcast_id)
             await self._factory.delete_folder(broadcast_id)
 
@@ -421,7 +386,7 @@ class BroadcastRegistry:
     async def _drop(self, running: RunningBroadcast) -> None:
         broadcast_id = running.broadcast.broadcast_id
         self._running.pop(broadcast_id, None)
-        self._archive.pop(broadcast_id, None)  # From before it was taken up again.
+        self._past.forget(broadcast_id)  # From before it was taken up again.
         self._viewers.forget(broadcast_id)
         self._forget_credentials(running.broadcast)
         await self._factory.close(running)
