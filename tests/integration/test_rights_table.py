@@ -1,0 +1,180 @@
+"""Who may do what: every operation of the API, asked by everybody, against one table."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from typing import Any
+
+from kernel.ids import new_id
+from tests.support.vod import PASSWORD, Vod, databases, sqlite_url, sqlite_vod
+from vod.accounts.roles import Role
+from vod.http.openapi import build_openapi
+
+__all__ = ["databases", "sqlite_url", "sqlite_vod"]  # Fixtures.
+
+WHO = (
+    None, Role.MEMBER, "other instructor", Role.INSTRUCTOR, Role.EDITOR, Role.UNIT_ADMIN,
+    Role.ADMIN,
+)  # fmt: skip
+# In the order of WHO; "instructor" teaches the class, "other instructor" another one.
+TABLE: dict[str, tuple[int, ...]] = {
+    "patchAccount": (401, 200, 200, 200, 200, 200, 200),
+    "getAccounts": (401, 403, 403, 403, 403, 403, 200),
+    "postAccounts": (401, 403, 403, 403, 403, 403, 201),
+    "getAccountsByAccountId": (401, 403, 403, 403, 403, 403, 200),
+    "patchAccountsByAccountId": (401, 403, 403, 403, 403, 403, 200),
+    "getAudit": (401, 403, 403, 403, 403, 403, 200),
+    "getConfig": (200,) * 7,
+    "getHome": (200,) * 7,
+    "getLectures": (200,) * 7,
+    "getLecturesByLectureId": (200,) * 7,
+    "getLecturesByLectureIdJobs": (401, 403, 403, 200, 200, 403, 200),
+    "patchLecturesByLectureId": (401, 403, 403, 403, 200, 403, 200),
+    "deleteLecturesByLectureId": (401, 403, 403, 403, 204, 403, 204),
+    "postLecturesByLectureIdSignedUrl": (200,) * 7,
+    "postLecturesByLectureIdTranscode": (401, 403, 403, 403, 202, 403, 202),
+    "getLiveClasses": (200,) * 7,
+    "postLiveClasses": (401, 403, 201, 201, 201, 403, 201),
+    "getLiveClassesByClassId": (200,) * 7,
+    "patchLiveClassesByClassId": (401, 403, 403, 200, 200, 403, 200),
+    "deleteLiveClassesByClassId": (401, 403, 403, 204, 204, 403, 204),
+    "getLiveClassesByClassIdPublish": (401, 403, 403, 200, 200, 403, 200),
+    "postLiveClassesByClassIdRotateKey": (401, 403, 403, 200, 200, 403, 200),
+    "postLiveClassesByClassIdEnd": (401, 403, 403, 200, 200, 403, 200),
+    "postLiveClassesByClassIdReopen": (401, 403, 403, 409, 409, 403, 409),  # Streamer forgot it.
+    "getSeries": (200,) * 7,
+    "postSeries": (401, 403, 403, 403, 201, 403, 201),
+    "getSeriesBySeriesId": (200,) * 7,
+    "patchSeriesBySeriesId": (401, 403, 403, 403, 200, 403, 200),
+    "getSession": (200,) * 7,
+    "postSession": (200,) * 7,
+    "deleteSession": (401, 204, 204, 204, 204, 204, 204),
+    "postUnitsByUnitIdRetry": (401, 403, 403, 403, 409, 403, 409),  # It has not failed.
+}
+HIDDEN_WHILE_MEMBERS_ONLY = re.compile(r".*(ByClassId|ByLectureId)")
+BODIES: dict[str, Any] = {
+    "patchAccount": {"display_name": "名"},
+    "patchAccountsByAccountId": {"display_name": "名"},
+    "patchLecturesByLectureId": {"title": "新名"},
+    "patchLiveClassesByClassId": {"title": "新名"},
+    "patchSeriesBySeriesId": {"title": "新名"},
+    "postLiveClasses": {"title": "课", "visibility": "public"},
+    "postSeries": {"title": "系列"},
+}
+
+
+def _operations() -> dict[str, tuple[str, str]]:
+    return {
+        operation["operationId"]: (method.upper(), path)
+        for path, methods in build_openapi()["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+class _World:
+    """Fresh objects for each question, so that no answer depends on the one before."""
+
+    def __init__(self, vod: Vod) -> None:
+        self.vod = vod
+        self._numbers = itertools.count()
+
+    async def token(self, who: Role | str | None) -> str | None:
+        if isinstance(who, Role):
+            return await self.vod.token_of(who)
+        if who is None:
+            return None
+        login = f"other{next(self._numbers)}"
+        await self.vod.add_account(login, Role.INSTRUCTOR)
+        return str((await self.vod.sign_in(login)).body["token"])
+
+    async def fill(self, path: str, operation: str, visibility: str) -> str:
+        if "{account_id}" in path:
+            number = next(self._numbers)
+            return path.format(account_id=await self.vod.add_account(f"a{number}", Role.MEMBER))
+        if "{series_id}" in path:
+            made = await self.vod.call("POST", "/series", role=Role.EDITOR, json={"title": "系列"})
+            return path.format(series_id=made.body["id"])
+        if "{class_id}" in path:
+            made = await self.vod.add_class(visibility=visibility)
+            if operation.endswith("Reopen"):
+                await self._teach(made["id"])
+            return path.format(class_id=made["id"])
+        if "{lecture_id}" in path or "{unit_id}" in path:
+            made = await self.vod.add_class(visibility=visibility)
+            lecture_id = await self._teach(made["id"])
+            jobs = await self.vod.call("GET", f"/lectures/{lecture_id}/jobs", role=Role.ADMIN)
+            unit_id = jobs.body["items"][0]["units"][0]["id"]
+            return path.format(lecture_id=lecture_id, unit_id=unit_id)
+        return path
+
+    async def _teach(self, class_id: str) -> str:
+        """Report a broadcast of the class; return its lecture."""
+        publish = await self.vod.call("GET", f"/live-classes/{class_id}/publish", role=Role.ADMIN)
+        request = {"protocol": "rtmp", "credential": publish.body["stream_key"], "peer": "x"}
+        grant = await self.vod.internal.call(
+            "POST", "/internal/publish", body=json.dumps(request).encode()
+        )
+        picture = {"width_px": 640, "height_px": 360}
+        await self.vod.send_event(
+            "epoch_started", grant["broadcast_id"], epoch=0, protocol="rtmp", **picture
+        )
+        await self.vod.send_ended(grant["broadcast_id"])
+        await self.vod.send_event("recording_stored", grant["broadcast_id"], recording_version=1)
+        found = await self.vod.call("GET", f"/live-classes/{class_id}", role=Role.ADMIN)
+        return str(found.body["replay"]["lecture_id"])
+
+
+def test_the_table_names_every_operation() -> None:
+    assert set(TABLE) == set(_operations())
+
+
+async def test_every_operation_answers_everybody_as_the_table_says(sqlite_vod: Vod) -> None:
+    world, wrong = _World(sqlite_vod), []
+    await sqlite_vod.token_of(Role.INSTRUCTOR)
+    for visibility in ("public", "members"):
+        for operation, (method, path) in _operations().items():
+            is_hidden = visibility == "members" and HIDDEN_WHILE_MEMBERS_ONLY.match(operation)
+            if visibility == "members" and not is_hidden:
+                continue
+            for who, expected in zip(WHO, TABLE[operation], strict=True):
+                # A stranger learns nothing: reading finds nothing, changing asks who it is.
+                is_stranger = is_hidden and who is None and expected < 400
+                wanted = 404 if is_stranger else expected
+                url = (await world.fill(path, operation, visibility)).removeprefix("/api/v1")
+                body = BODIES.get(operation)
+                if operation == "postAccounts":
+                    login = f"new{new_id()}"
+                    body = {"login": login, "display_name": "新", "role": "member"}
+                if operation == "postSession":
+                    await sqlite_vod.token_of(Role.MEMBER)
+                    body = {"login": "member", "password": PASSWORD}
+                token = await world.token(who)
+                if operation == "deleteSession" and isinstance(who, Role):
+                    token = (await sqlite_vod.sign_in(who.value.replace("_", "."))).body["token"]
+                answer = await sqlite_vod.call(method, url, token=token, json=body)
+                if answer.status != wanted:
+                    wrong.append((operation, visibility, who, answer.status, wanted, answer.body))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+async def test_nobody_makes_himself_more_than_he_is(sqlite_vod: Vod) -> None:
+    token = await sqlite_vod.token_of(Role.MEMBER)
+    member_id = sqlite_vod.account_ids[Role.MEMBER]
+    for path, body in (
+        ("/account", {"role": "admin"}),
+        ("/account", {"is_disabled": False}),
+        ("/account", {"login": "admin"}),
+        (f"/accounts/{member_id}", {"role": "admin"}),
+    ):
+        answer = await sqlite_vod.call("PATCH", path, token=token, json=body)
+        assert answer.status in (403, 422), (path, body)
+    found = await sqlite_vod.call("GET", "/session", token=token)
+    assert found.body["account"]["role"] == "member"
+    instructor = await sqlite_vod.token_of(Role.INSTRUCTOR)
+    answer = await sqlite_vod.call(
+        "POST", "/live-classes", token=instructor,
+        json={"title": "x", "visibility": "public", "instructor_id": member_id},
+    )  # fmt: skip
+    assert answer.status == 403
