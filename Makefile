@@ -85,7 +85,7 @@ $(STATE)/dev: $(STATE)/run requirements-dev.lock
 NODE_ENV = PATH="$$($(CURDIR)/$(BIN)/python -m hall.node):$$PATH"
 
 $(STATE)/node_modules: $(STATE)/run player/package-lock.json player/package.json
-	cd player && $(NODE_ENV) npm ci --silent
+	cd player && $(NODE_ENV) npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(STATE)/player: $(STATE)/node_modules $(shell find player/src player/public player/index.html player/vite.config.ts -type f 2>/dev/null)
