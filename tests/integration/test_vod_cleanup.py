@@ -64,6 +64,15 @@ async def test_a_reopened_class_keeps_what_was_recorded(shelf: Shelf) -> None:
     assert len(await shelf.list_live()) == 4
 
 
+async def test_a_longer_recording_leaves_the_old_renditions_until_new_ones_are_published(
+    shelf: Shelf,
+) -> None:
+    shelf.hall.clock.advance(3 * WEEK.total_seconds())
+    await shelf.hall.end(shelf.live_class, version=2)
+    shelf.hall.clock.advance(WEEK.total_seconds())
+    assert await make_cleanup(shelf).find_leftovers() == []
+
+
 async def test_what_a_lecture_plays_stays_for_ever(shelf: Shelf) -> None:
     before = await list_all(shelf)
     shelf.hall.clock.advance(100 * WEEK.total_seconds())

@@ -7,7 +7,6 @@ repeated for ``FINISH_FOR``, so one that was cut off is finished.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -15,15 +14,10 @@ from typing import Final
 import structlog
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
-from kernel.blobs.port import BlobStore
-from kernel.clock import Clock
-from kernel.errors import DependencyError, NotFoundError
-from kernel.http import InternalClient
 from kernel.layout import broadcast_prefix
-from vod.assets.retention import FINISH_FOR, PERIOD_S
+from vod.assets.sweep import FINISH_FOR, Sweep
 from vod.classes.models import LiveClass
 from vod.classes.states import ClassState
-from vod.db.engine import Database
 from vod.jobs.models import Job, Unit
 from vod.jobs.policy import JobState
 from vod.jobs.queries import change
@@ -46,33 +40,10 @@ class Leftover:
     why: str
 
 
-class Cleanup:
-    """Looks for leftovers and deletes them; several vods may do so at once."""
+class Cleanup(Sweep):
+    """Looks for leftovers and deletes them."""
 
-    def __init__(
-        self,
-        database: Database,
-        blobs: BlobStore,
-        streamer: InternalClient,
-        clock: Clock,
-        *,
-        keep: timedelta,
-    ) -> None:
-        """``keep``: the grace period of what was deleted or replaced."""
-        self._database = database
-        self._blobs = blobs
-        self._streamer = streamer
-        self._clock = clock
-        self._keep = keep
-
-    async def run(self) -> None:
-        """Sweep until cancelled."""
-        while True:
-            try:
-                await self.sweep_once()
-            except DependencyError as error:
-                log.warning("cleanup_waits", detail=str(error))
-            await asyncio.sleep(PERIOD_S)
+    name = "cleanup"
 
     async def find_leftovers(self) -> list[Leftover]:
         """Dry run: say what a sweep would delete, and why."""
@@ -131,22 +102,22 @@ class Cleanup:
             )
             return True
 
-    async def _tell_streamer(self, broadcast_id: str) -> None:
-        try:
-            await self._streamer.call("POST", f"/internal/broadcasts/{broadcast_id}/forget-live")
-        except NotFoundError:
-            log.debug("streamer_had_forgotten", broadcast_id=broadcast_id)
-
     def _is_leftover(self) -> ColumnElement[bool]:
         """A job whose files nobody plays: abandoned, replaced, or of a deleted lecture."""
         before = self._clock.now() - self._keep
-        is_replaced = and_(Lecture.asset_id != Job.asset_id, Lecture.published_at <= before)
+        is_deleted = Lecture.deleted_at <= before
+        is_other = or_(Lecture.asset_id.is_(None), Lecture.asset_id != Job.asset_id)
+        is_given_up = Job.state.in_([JobState.FAILED, JobState.CANCELLED])
+        # While nothing new is published, players that are open still read the old ones.
+        is_replaced = and_(
+            Job.state == JobState.DONE,
+            Lecture.asset_id.is_not(None),
+            Lecture.published_at <= before,
+        )
         return and_(
             Job.finished_at <= before,
-            or_(
-                Job.state.in_([JobState.FAILED, JobState.CANCELLED]),
-                and_(Job.state == JobState.DONE, or_(Lecture.deleted_at <= before, is_replaced)),
-            ),
+            Job.state.in_([JobState.DONE, JobState.FAILED, JobState.CANCELLED]),
+            or_(is_deleted, and_(is_other, or_(is_given_up, is_replaced))),
         )
 
     async def _find_assets(self) -> list[Leftover]:

@@ -10,28 +10,24 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import structlog
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
-from kernel.blobs.port import BlobStore
-from kernel.clock import Clock
 from kernel.errors import (
     BlobMissingError,
     ConflictError,
-    DependencyError,
     MediaError,
-    NotFoundError,
 )
 from kernel.hls import parse_media_playlist, parse_multivariant_playlist
-from kernel.http import InternalClient
 from kernel.layout import broadcast_prefix, journal_key
 from kernel.messages import AssetReport
 from kernel.recording import RecordingIndex
 from kernel.timing import TICKS_PER_S
 from vod.assets.models import Asset
+from vod.assets.sweep import FINISH_FOR, Sweep
 from vod.classes.models import LiveClass
 from vod.classes.states import ClassState
 from vod.db.engine import Database
@@ -41,9 +37,7 @@ from vod.jobs.queries import change
 from vod.lectures.models import Lecture
 from vod.recordings.models import Recording
 
-PERIOD_S: Final = 3600.0
 BATCH_COUNT: Final = 20  # Recordings in memory at once; an index of 10 h is ~1 MB.
-FINISH_FOR: Final = timedelta(days=2)  # A deletion that was cut off is finished within this time.
 MAX_TEXT_BYTES: Final = 8 * 1024 * 1024
 TOLERANCE_TICKS: Final = TICKS_PER_S  # An asset may differ from its recording by a frame or two.
 
@@ -88,33 +82,13 @@ def find_missing_quality(index: RecordingIndex, report: AssetReport) -> str:
     return ""
 
 
-class Retention:
-    """Looks for segments that are no longer needed, and deletes them."""
+class Retention(Sweep):
+    """Looks for segments that are no longer needed, and deletes them.
 
-    def __init__(
-        self,
-        database: Database,
-        blobs: BlobStore,
-        streamer: InternalClient,
-        clock: Clock,
-        *,
-        keep: timedelta,
-    ) -> None:
-        """``keep``: how long segments stay after their asset was published."""
-        self._database = database
-        self._blobs = blobs
-        self._streamer = streamer
-        self._clock = clock
-        self._keep = keep
+    ``keep`` is how long they stay after their asset was published.
+    """
 
-    async def run(self) -> None:
-        """Sweep until cancelled."""
-        while True:
-            try:
-                await self.sweep_once()
-            except DependencyError as error:
-                log.warning("retention_waits", detail=str(error))
-            await asyncio.sleep(PERIOD_S)
+    name = "retention"
 
     async def judge(self) -> list[Verdict]:
         """Dry run: say what a sweep would delete and what it would keep, and why."""
@@ -270,10 +244,7 @@ class Retention:
         keys = [info.key async for info in self._blobs.list_keys(prefix) if info.key != kept]
         if not keys:
             return
-        try:
-            await self._streamer.call("POST", f"/internal/broadcasts/{broadcast_id}/forget-live")
-        except NotFoundError:
-            log.debug("streamer_had_forgotten", broadcast_id=broadcast_id)
+        await self._tell_streamer(broadcast_id)
         for key in keys:
             await self._blobs.delete(key)
         log.info("segments_deleted", broadcast_id=broadcast_id, count=len(keys))
