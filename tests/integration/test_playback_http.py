@@ -31,7 +31,7 @@ from vod.http.sessions import session_middleware
 from vod.lectures.models import Lecture
 from vod.playback.authorize import INTERNAL_ROUTES
 from vod.playback.delivery import MEDIA_ROUTES
-from vod.playback.keys import prepare_playback
+from vod.playback.keys import LIBRARY, prepare_playback
 from vod.playback.signing import SignedPath, sign_path
 from vod.playback.views import ROUTES
 
@@ -180,6 +180,15 @@ async def test_the_lecture_decides_once_the_class_is_over(house: House) -> None:
         assert lecture is not None
         lecture.visibility = Visibility.PUBLIC
     assert await house.ask(segment) == 204
+    async with house.hall.database.write() as session:
+        lecture = await session.get_one(Lecture, lecture_id)
+        lecture.visibility = Visibility.MEMBERS
+        (await session.get_one(LiveClass, live_class.id)).visibility = Visibility.PUBLIC
+    assert await house.ask(segment) == 401
+    library = house.client.app[LIBRARY]
+    assert not await library.is_public_broadcast(live_class.broadcast_id), (
+        "no shared cache keeps it"
+    )
     other = await house.hall.add_class(visibility=Visibility.MEMBERS, state=ClassState.LIVE)
     assert await house.ask(f"/live/{other.broadcast_id}/index.m3u8") == 401
 

@@ -322,6 +322,20 @@ async def test_a_reopened_class_goes_on_in_the_same_lecture(vod: Vod) -> None:
     assert away.status == 503
 
 
+async def test_a_later_change_of_visibility_reaches_the_replay(vod: Vod) -> None:
+    created = await vod.add_class()
+    broadcast_id = await go_live(vod, created)
+    await vod.send_ended(broadcast_id)
+    lecture_id = (await show(vod, created["id"]))["replay"]["lecture_id"]
+    assert (await vod.call("GET", f"/lectures/{lecture_id}")).status == 200
+    change = {"visibility": "members"}
+    path = f"/live-classes/{created['id']}"
+    assert (await vod.call("PATCH", path, role=Role.INSTRUCTOR, json=change)).status == 200
+    assert (await vod.call("GET", f"/lectures/{lecture_id}")).status == 404
+    shown = await vod.call("GET", f"/lectures/{lecture_id}", role=Role.MEMBER)
+    assert shown.body["visibility"] == "members"
+
+
 async def test_a_forgotten_class_ends_by_itself_half_an_hour_after_both(vod: Vod) -> None:
     planned_end = vod.clock.now() + timedelta(minutes=10)
     created = await vod.add_class(

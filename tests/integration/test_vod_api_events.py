@@ -138,6 +138,21 @@ async def test_media_of_a_class_that_was_ended_meanwhile_is_ended_too(vod: Vod) 
     assert shown.body["replay"] is not None, "what was recorded is not lost"
 
 
+async def test_an_event_that_does_not_fit_does_not_block_the_rest(vod: Vod) -> None:
+    created = await vod.add_class()
+    async with vod.services.database.read() as session:
+        broadcast_id = (await session.get_one(LiveClass, created["id"])).broadcast_id
+    await vod.send_ended(broadcast_id)
+    # Nobody told of the end of version 7.
+    await vod.send_event("recording_stored", broadcast_id, recording_version=7)
+    await vod.send_event("recording_stored", broadcast_id, recording_version=1)
+    lecture_id = (await vod.call("GET", f"/live-classes/{created['id']}")).body["replay"][
+        "lecture_id"
+    ]
+    jobs = await vod.call("GET", f"/lectures/{lecture_id}/jobs", role=Role.EDITOR)
+    assert jobs.body["total"] == 1
+
+
 async def test_events_of_unknown_broadcasts_do_not_block_the_rest(vod: Vod) -> None:
     class_id, broadcast_id = await add_broadcast(vod)
     await vod.send_event("epoch_started", new_id(), **EPOCH)

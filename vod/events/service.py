@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.clock import Clock
-from kernel.errors import InputError
+from kernel.errors import ConflictError, InputError, NotFoundError
 from kernel.messages import (
     BroadcastEnded,
     BroadcastEvent,
@@ -48,7 +48,7 @@ async def accept_events(
         try:
             async with database.write() as session:
                 new_count += await _accept_one(session, event, now=clock.now())
-        except InputError as error:
+        except (InputError, NotFoundError, ConflictError) as error:
             await _keep_refused(database, event, reason=str(error), now=clock.now())
     return new_count
 
@@ -129,7 +129,9 @@ def _apply_epoch_ended(row: LiveClass, event: EpochEnded) -> None:
 async def _apply_broadcast_ended(
     session: AsyncSession, row: LiveClass, event: BroadcastEnded
 ) -> None:
-    await record_end(session, event, row)
+    lecture = await record_end(session, event, row)
+    if lecture is not None:  # What has a replay was live, even if its beginning was never told.
+        row.started_at = row.started_at or lecture.recorded_at
     row.state = advance(row.state, Trigger.END)
     row.ended_at = event.at
     row.end_requested_at = None

@@ -97,7 +97,7 @@ async def _load_recording(session: AsyncSession, lecture_id: str, version: int |
 async def _create_job(
     session: AsyncSession, recording: Recording, *, generation: int, now: datetime
 ) -> Job:
-    await cancel_jobs(session, recording.lecture_id, reason="replaced by a newer job", now=now)
+    await cancel_jobs(session, recording.lecture_id, reason="已由新的转码任务代替", now=now)
     job = Job(
         id=new_id(),
         lecture_id=recording.lecture_id,

@@ -132,7 +132,7 @@ async def change_lecture(
 async def delete_lecture(
     database: Database, *, lecture_id: str, viewer: Viewer, now: datetime
 ) -> None:
-    """Hide a lecture for good; its media stay until the retention sweep.
+    """Hide a lecture for good; its media go after a grace period (``vod.assets.cleanup``).
 
     Raises:
         NotFoundError: There is no such lecture.
@@ -140,7 +140,7 @@ async def delete_lecture(
     async with database.write() as session:
         lecture = await load_lecture(session, lecture_id, viewer)
         lecture.deleted_at = now
-        await cancel_jobs(session, lecture_id, reason="the lecture was deleted", now=now)
+        await cancel_jobs(session, lecture_id, reason="课程已删除", now=now)
         record(
             session,
             now=now,

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, case, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.clock import Clock
@@ -24,6 +24,7 @@ from vod.recordings.models import Recording
 
 FACTS_KEPT_S: Final = 5.0  # A changed visibility reaches shared caches no later than this.
 MAX_FACTS: Final = 2_000  # Objects watched at once; a fact is < 1 kB.
+PLAYLISTS_KEPT_S: Final = 3_600.0  # Segments of a recording go one day; its playlist with them.
 MAX_PLAYLISTS: Final = 64  # Rendered ones; the largest, of a 10 h class, is ~1.5 MB, 100 kB zipped.
 GZIP_LEVEL: Final = 5
 
@@ -33,7 +34,7 @@ Value = TypeVar("Value")
 class Remembered(Generic[Value]):
     """A small map that forgets: least recently used beyond ``max_count``, all after ``kept_s``."""
 
-    def __init__(self, clock: Clock, *, max_count: int, kept_s: float | None) -> None:
+    def __init__(self, clock: Clock, *, max_count: int, kept_s: float) -> None:
         self._clock = clock
         self._max_count = max_count
         self._kept_s = kept_s
@@ -44,7 +45,7 @@ class Remembered(Generic[Value]):
         if entry is None:
             return None
         at_s, value = entry
-        if self._kept_s is not None and self._clock.monotonic_s() - at_s >= self._kept_s:
+        if self._clock.monotonic_s() - at_s >= self._kept_s:
             del self._values[key]
             return None
         self._values.move_to_end(key)
@@ -91,7 +92,7 @@ class MediaLibrary:
         self._database = database
         self._facts: Remembered[bool] = Remembered(clock, max_count=MAX_FACTS, kept_s=FACTS_KEPT_S)
         self._playlists: Remembered[RenderedPlaylist] = Remembered(
-            clock, max_count=MAX_PLAYLISTS, kept_s=None
+            clock, max_count=MAX_PLAYLISTS, kept_s=PLAYLISTS_KEPT_S
         )
         # Rendering hours of segments takes longer than the loop may be held up.
         self._renderer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="playlists")
@@ -130,8 +131,17 @@ class MediaLibrary:
         return await self._remember(("asset", lecture_id, asset_id, plan_hash), query)
 
     async def is_public_broadcast(self, broadcast_id: str) -> bool:
-        """Tell whether shared caches may keep the segments of a broadcast."""
-        query = select(LiveClass.visibility).where(LiveClass.broadcast_id == broadcast_id)
+        """Tell whether shared caches may keep the segments of a broadcast.
+
+        They are the replay's as well: an editor's decision for the lecture holds for them.
+        """
+        is_restricted = Lecture.visibility == Visibility.MEMBERS
+        query = (
+            select(case((is_restricted, Lecture.visibility), else_=LiveClass.visibility))
+            .select_from(LiveClass)
+            .outerjoin(Lecture, Lecture.live_class_id == LiveClass.id)
+            .where(LiveClass.broadcast_id == broadcast_id)
+        )
         return await self._remember(("broadcast", broadcast_id), query)
 
     async def _remember(self, key: Hashable, query: Select[tuple[Visibility]]) -> bool:

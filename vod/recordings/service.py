@@ -11,6 +11,7 @@ from kernel.errors import InputError
 from kernel.messages import BroadcastEnded
 from kernel.recording import RecordingIndex
 from vod.classes.models import LiveClass
+from vod.jobs.planning import cancel_jobs
 from vod.lectures.models import Lecture, LectureState
 from vod.recordings.models import Recording
 
@@ -54,6 +55,8 @@ async def record_end(
         lecture.recorded_at = _find_start(event.index)
         lecture.state = LectureState.PLAYABLE
         lecture.asset_id = None
+        # What is still made of the shorter recording could not be published any more.
+        await cancel_jobs(session, lecture.id, reason="这堂课有了更新的录制", now=event.at)
     await session.flush()
     return lecture
 
