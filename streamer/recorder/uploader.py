@@ -146,8 +146,9 @@ class Uploader:
 
     async def _upload_some(self) -> bool:
         """Try the oldest few once; ``False`` when one of them failed."""
-        jobs = [self._upload_inits(item) for item in self._epochs() if not item.are_inits_stored]
-        room = max(0, MAX_PARALLEL - len(jobs))
+        epochs = [item for item in self._epochs() if not item.are_inits_stored][:MAX_PARALLEL]
+        jobs = [self._upload_inits(item) for item in epochs]
+        room = MAX_PARALLEL - len(jobs)
         jobs += [self._upload_segment(item) for item in list(self._pending.values())[:room]]
         results = await asyncio.gather(*jobs)
         return all(results)

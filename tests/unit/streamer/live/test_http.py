@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -586,3 +587,27 @@ def test_the_edge_stays_in_memory_however_large_it_is():
         store.add(Part(0, msn, 0, msn * SECOND, SECOND, True, {"av": b"av", "audio": b"a"}))
     # Two closed segments and the open one list parts; one more for a playlist a version old.
     assert [msn for msn in range(6) if msn in store] == [2, 3, 4, 5]
+
+
+async def test_a_delta_says_what_the_full_playlist_says_wherever_the_epochs_meet(client, origin):
+    seen: set[bool] = set()
+    for step in range(20):
+        if step == 3:
+            origin.packager.close_connection(EndReason.CONNECTION_LOST)
+            origin.connect()
+            origin.position = 0
+        origin.play(2)
+        _, text, _ = await fetch(client, "/av.m3u8")
+        full = parse_media_playlist(text.decode())
+        _, text, _ = await fetch(client, "/av.m3u8?_HLS_skip=YES")
+        delta = parse_media_playlist(text.decode())
+        skipped = delta.skip.skipped_count if delta.skip else 0
+        assert delta.media_sequence == full.media_sequence
+        assert delta.discontinuity_sequence == full.discontinuity_sequence
+        expected = list(full.segments[skipped:])
+        if skipped:
+            maps = [segment.init for segment in full.segments[: skipped + 1] if segment.init]
+            expected[0] = replace(expected[0], init=maps[-1])
+            seen.add(full.segments[skipped].is_discontinuity)
+        assert list(delta.segments) == expected
+    assert seen == {True, False}, "the border was the first segment listed, too"
