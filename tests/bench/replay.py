@@ -18,7 +18,7 @@ from tests.support.hall import Api, Hall
 from tests.support.publisher import publish
 from tests.support.waiting import eventually
 
-CLASS_S = 90
+CLASS_S = 60
 
 
 async def run(report: Report, folder: Path) -> None:
