@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import signal
 import sys
 import tempfile
 import time
@@ -38,6 +39,8 @@ def main() -> None:
     unknown = set(wanted) - set(BENCHES)
     if unknown:
         sys.exit(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
+    # A bench that is told to stop takes its hall, encoders and browser with it.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     report = Report()
     report.machine()
     results = [asyncio.run(_run(name, report)) for name in wanted]
