@@ -21,9 +21,14 @@ from hypothesis import HealthCheck, settings
 from tests.support.ports import find_free_port
 from tests.support.seaweed import SeaweedServer, run_seaweed
 
-settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", deadline=None, max_examples=200, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") else "dev")
+# A busy machine is not a failure: no deadlines per example, no complaint about slow draws.
+_PROFILE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("dev", **_PROFILE)
+settings.register_profile("ci", max_examples=150, print_blob=True, **_PROFILE)
+settings.register_profile("long", max_examples=3000, print_blob=True, **_PROFILE)
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
+)
 
 OUR_LOOP_PACKAGES = ["kernel", "streamer", "vod"]
 START_UP_CALLS = {
