@@ -160,7 +160,7 @@ class Uploader:
                 for rendition, (name, data) in epoch.info.inits.items():
                     key = init_key(broadcast_id, epoch=number, rendition=rendition, name=name)
                     await self._blobs.put_bytes(key, data, content_type=CONTENT_TYPES[rendition])
-        except DependencyError as error:
+        except (DependencyError, InputError) as error:
             self._report_failure(error)
             return False
         self._recorder.mark_inits_stored(number)
@@ -174,7 +174,11 @@ class Uploader:
         except DependencyError as error:
             self._report_failure(error)
             return False
-        except InputError as error:  # Somebody removed the file from the spool.
+        except InputError as error:
+            if await asyncio.to_thread(self._is_here_blocking, segment):
+                self._report_failure(error)  # The store refuses it; it may not for ever.
+                return False
+            # Somebody removed the file from the spool.
             self._pending.pop(segment.msn, None)
             self._recorder.declare_lost(segment.msn, str(error))
             return True
@@ -183,6 +187,11 @@ class Uploader:
         self._local.append(segment)
         await self._prune(LOCAL_SEGMENTS)
         return True
+
+    def _is_here_blocking(self, segment: SegmentInfo) -> bool:
+        place = {"epoch": segment.epoch, "msn": segment.msn}
+        folder = self._recorder.folder
+        return all(folder.segment(rendition=r, **place).is_file() for r in RENDITIONS)
 
     def _report_failure(self, error: Exception) -> None:
         self.failures_count += 1
@@ -215,7 +224,7 @@ class Uploader:
     async def _on_disk(self, function: Callable[[], None]) -> None:
         try:
             await self._disk.run(function, timeout_s=10.0)
-        except (OSError, DependencyError) as error:
+        except (OSError, DependencyError, InputError) as error:
             log.warning("spool_not_pruned", detail=str(error))  # The next start deletes it.
 
     def _advance(self) -> None:
@@ -255,7 +264,7 @@ class Uploader:
                     folder.journal,
                     content_type="application/x-ndjson",
                 )
-        except (DependencyError, TimeoutError) as error:
+        except (DependencyError, InputError, TimeoutError) as error:
             self._report_failure(error)
             return False
         if history.is_ended and history.recording_version == version:
