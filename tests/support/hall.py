@@ -103,7 +103,12 @@ class Hall:
             timeout=aiohttp.ClientTimeout(total=30),
             connector=aiohttp.TCPConnector(ssl=False),  # Self-signed, where there is one.
         )
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:  # Whoever is not entered is not left: nothing may stay behind.
+            await self.stop()
+            await self._session.close()
+            raise
         return self
 
     async def __aexit__(
