@@ -16,7 +16,7 @@ def print_banner(settings: Settings, *, new_password: str | None) -> None:
         f"云上讲堂 is ready   {settings.origin}",
         f"  sign in   admin / {_describe_password(settings, new_password)}",
         f"  OBS       {settings.rtmp_url}",
-        "  next      sign in, open 开课, make a class, go live. Ctrl-C stops everything.",
+        "  next      sign in, open 我要开课, make a class, go live. Ctrl-C stops everything.",
     ]
     if settings.bind in {"127.0.0.1", "::1"}:
         lines.append("  note      only this machine can connect; README, “Opening it up”.")

@@ -32,6 +32,8 @@ _NOISY_LOGGERS = (
     "aiosqlite",
     "alembic",
     "celery.app.trace",
+    "celery.apps.worker",
+    "celery.worker.consumer.connection",
     "celery.worker.strategy",
     "urllib3",
 )

@@ -100,7 +100,7 @@ async def run_tool(
     Cancelling the caller kills the whole process group before the cancellation goes on.
     """
     command = shlex.join(argv)
-    log.info("tool_started", command=command)
+    log.debug("tool_started", command=command)
     watch = _Watch()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -118,7 +118,7 @@ async def run_tool(
     finally:
         await _kill_group(process)
     wall_s = time.monotonic() - watch.started_s
-    log.info("tool_ended", program=argv[0], code=process.returncode, wall_s=round(wall_s, 2))
+    log.debug("tool_ended", program=argv[0], code=process.returncode, wall_s=round(wall_s, 2))
     if process.returncode != 0:
         raise _describe_failure(process.returncode, watch.text)
     return ToolResult(stdout, watch.text, wall_s)

@@ -237,7 +237,7 @@ async def _report(bench: Workbench, unit: ClaimedUnit, ending: _Ending) -> None:
             )
             await _report(bench, unit, _Ending(refusal, (_own_prefix(unit),)))
         return
-    log.info("unit_reported", verb=verb, key=unit.key)
+    log.debug("unit_reported", verb=verb, key=unit.key)
     await _remove_prefixes(bench, ending.stale_prefixes)
 
 

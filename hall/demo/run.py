@@ -15,6 +15,7 @@ import structlog
 from hall.api import HallApi
 from hall.banner import print_banner
 from hall.demo.lecture import publish_lecture
+from hall.demo.slides import SHANGHAI
 from hall.folders import ensure_admin_password
 from hall.up import Running, local_origin, run_everything
 from kernel.config import Settings
@@ -26,10 +27,10 @@ ACCOUNTS: Final = (
     ("bianji", "王编辑", "editor"),
     ("dangyuan", "巴特尔 学员", "member"),
 )
-UPCOMING: Final = (
-    ("基层党建实务答疑", 3),
-    ("乡村振兴案例:合作社如何算好三笔账", 26),
-    ("情景党课:一封家书", 50),
+UPCOMING: Final = (  # Title, days from today, hour and minute in Shanghai.
+    ("基层党建实务答疑", 1, 15, 0),
+    ("乡村振兴案例：合作社如何算好三笔账", 2, 19, 30),
+    ("情景党课：一封家书", 3, 9, 0),
 )
 
 log = structlog.get_logger(__name__)
@@ -83,11 +84,13 @@ async def _fill(api: HallApi, settings: Settings) -> str:
     for series in found["items"]:
         if series["title"] == SERIES_TITLE:
             return str(series["id"])
-    lines = []
+    lines: list[str] = []
+    teachers: list[str] = []
     for login, name, role in ACCOUNTS:
         password = secrets.token_urlsafe(9)
         body = {"login": login, "display_name": name, "role": role, "password": password}
-        await api.call("POST", "/accounts", body)
+        made = await api.call("POST", "/accounts", body)
+        teachers += [made["id"]] if role == "instructor" else []
         lines.append(f"{login} / {password}   {name} ({role})")
     await asyncio.to_thread(_keep_accounts, settings.data / "demo-accounts", lines)
     click.echo("  accounts  " + "\n            ".join(lines))
@@ -99,12 +102,11 @@ async def _fill(api: HallApi, settings: Settings) -> str:
             "description": "十二讲,从建党到新时代;每周三 20:00 直播,课后回看。",
         },
     )
-    for title, hours in UPCOMING:
-        starts_at = (datetime.now(UTC) + timedelta(hours=hours)).replace(
-            minute=0, second=0, microsecond=0
-        )
+    for title, days, hour, minute in UPCOMING:
+        day = datetime.now(SHANGHAI) + timedelta(days=days)
+        starts_at = day.replace(hour=hour, minute=minute, second=0, microsecond=0)
         body = {"title": title, "visibility": "public", "starts_at": starts_at.isoformat()}
-        await api.call("POST", "/live-classes", body)
+        await api.call("POST", "/live-classes", {**body, "instructor_id": teachers[0]})
     return str(series["id"])
 
 

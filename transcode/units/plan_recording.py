@@ -99,7 +99,7 @@ async def _probe_epoch(
             rates.append(Fraction(frames * track.timescale_hz, ticks))
         if number == 0:
             video = await _probe_pictures(context, init + data, epoch.epoch)
-    log.info("epoch_probed", epoch=epoch.epoch, rates=[round(float(rate), 2) for rate in rates])
+    log.debug("epoch_probed", epoch=epoch.epoch, rates=[round(float(rate), 2) for rate in rates])
     if video is None:
         return SourceFacts(shape=None)
     return SourceFacts(shape=video.shape, frame_rates=tuple(rates), colour=video.colour)

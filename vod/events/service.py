@@ -86,7 +86,8 @@ async def _accept_one(session: AsyncSession, event: BroadcastEvent, *, now: date
         return True
     before = row.state
     await _apply(session, row, event, now=now)
-    log.info(
+    say = log.info if before is not row.state else log.debug
+    say(
         "event_applied", live_class_id=row.id, type=event.type,
         before=before.value, after=row.state.value,
     )  # fmt: skip
