@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,7 +58,16 @@ def hold_lock(settings: Settings) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            _remove_sockets(settings)
+
+
+def _remove_sockets(settings: Settings) -> None:
+    """Leave no folder of ours under the system's temporary one; the data folder keeps its own."""
+    if settings.run_dir is None and not settings.sockets.is_relative_to(settings.data):
+        shutil.rmtree(settings.sockets, ignore_errors=True)
 
 
 def ensure_secret(settings: Settings) -> SecretStr:

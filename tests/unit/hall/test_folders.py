@@ -34,6 +34,15 @@ def test_lock_is_free_again_after_use(settings: Settings) -> None:
             assert (settings.data / "lock").read_text().isdigit()
 
 
+def test_nothing_stays_behind_in_the_temporary_folder(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / ("long" * 30))
+    folders.ensure_folders(settings)
+    assert not settings.sockets.is_relative_to(settings.data)
+    with folders.hold_lock(settings):
+        assert settings.sockets.is_dir()
+    assert not settings.sockets.exists()
+
+
 def test_secret_is_private_and_stays(settings: Settings) -> None:
     first = folders.ensure_secret(settings).get_secret_value()
     assert folders.ensure_secret(settings).get_secret_value() == first
