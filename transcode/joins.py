@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from kernel.errors import EncodeError
-from kernel.fmp4.reader import Fragment, FragmentIndex, TrackInfo, index_file, rewrite_moof
+from kernel.fmp4.init_reader import TrackInfo
+from kernel.fmp4.reader import Fragment, FragmentIndex, index_file, rewrite_moof
 from kernel.timing import TICKS_PER_S, rescale
 from transcode.specs import KEYFRAME_GRID_TICKS
 

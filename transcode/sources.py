@@ -10,7 +10,8 @@ from typing import BinaryIO, Final
 
 from kernel.blobs import BlobStore
 from kernel.errors import BlobMissingError, EncodeError
-from kernel.fmp4.reader import Fragment, InitInfo, index_bytes, parse_init
+from kernel.fmp4.init_reader import InitInfo, parse_init
+from kernel.fmp4.reader import Fragment, index_bytes
 from kernel.layout import Rendition, init_key, segment_key
 from kernel.timing import TICKS_PER_S, rescale
 from transcode.settings import MAX_SEGMENT_BYTES

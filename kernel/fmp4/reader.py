@@ -1,9 +1,9 @@
-"""Read fragmented MP4 that somebody else wrote: boxes, tracks, fragments. Pure but for ``read``.
+"""Read fragmented MP4 that somebody else wrote: fragments and their tracks. Pure but for ``read``.
 
 Every function is total: any bytes give a value or a :class:`~kernel.errors.BoxError`, with bounded
 time and memory. Media data is never read into memory; only ``moov`` and ``moof`` boxes are.
 
-Spec: ISO/IEC 14496-12 (boxes), 14496-15 §5.3 (avcC), 14496-14 §5.6 (esds), RFC 6381 (codecs).
+Spec: ISO/IEC 14496-12 §8.8.
 """
 
 from __future__ import annotations
@@ -15,82 +15,21 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from kernel.errors import BoxError
+from kernel.fmp4.init_reader import MAX_TRACKS, InitInfo, parse_init
+from kernel.fmp4.walk import (
+    LARGE_HEADER_BYTES,
+    SMALL_HEADER_BYTES,
+    Box,
+    Cursor,
+    iter_boxes,
+    parse_box,
+    require_box,
+)
 
 MAX_HEADER_BOX_BYTES: Final = 8 * 1024 * 1024  # moov/moof of ours are < 100 kB; caps memory.
 MAX_TOP_LEVEL_BOXES: Final = 500_000  # 4 s fragments: more than a hundred hours.
-MAX_CHILDREN: Final = 4096  # Boxes inside one container.
-MAX_TRACKS: Final = 32
 MAX_SAMPLES_PER_RUN: Final = 1_000_000  # Caps the loop over one trun.
-_MPEG4_AUDIO: Final = 0x40  # objectTypeIndication, ISO/IEC 14496-1 table 5
-_SMALL_HEADER: Final = 8
-_LARGE_HEADER: Final = 16
 _SAMPLE_IS_NON_SYNC: Final = 0x0001_0000  # ISO/IEC 14496-12 §8.8.3.1 sample_is_non_sync_sample
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Where a box lies.
-
-    Attributes:
-        kind: Four characters.
-        offset: Of its first byte, in the stream or the buffer it was found in.
-        header_bytes: 8 or 16.
-        size_bytes: Header included.
-    """
-
-    kind: str
-    offset: int
-    header_bytes: int
-    size_bytes: int
-
-    @property
-    def body(self) -> int:
-        return self.offset + self.header_bytes
-
-    @property
-    def end(self) -> int:
-        return self.offset + self.size_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class TrackInfo:
-    """One track of an init segment.
-
-    Attributes:
-        handler: ``vide``, ``soun`` or what else stands in ``hdlr``.
-        timescale_hz: Ticks per second of the track.
-        codec: RFC 6381 string; the bare sample entry name when we know no better.
-        width_px: Of the sample entry; ``None`` for sound.
-        default_duration, default_flags: From ``trex``.
-        edit_offset_ticks: ``media_time`` of the edit list: what presentation times are ahead of
-            the lecture's clock by; 0 without one.
-    """
-
-    track_id: int
-    handler: str
-    timescale_hz: int
-    codec: str
-    width_px: int | None
-    height_px: int | None
-    sample_rate_hz: int | None
-    channels_count: int | None
-    default_duration: int
-    default_flags: int
-    edit_offset_ticks: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class InitInfo:
-    """What ``moov`` says."""
-
-    tracks: tuple[TrackInfo, ...]
-
-    def find(self, handler: str) -> TrackInfo | None:
-        """Return the first track of that kind."""
-        return next((track for track in self.tracks if track.handler == handler), None)
-
-    def find_id(self, track_id: int) -> TrackInfo | None:
-        return next((track for track in self.tracks if track.track_id == track_id), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,269 +75,6 @@ class FragmentIndex:
     init_bytes: bytes
     init: InitInfo
     fragments: tuple[Fragment, ...]
-
-
-# ---- boxes -------------------------------------------------------------------------------------
-
-
-def parse_box(data: bytes | memoryview, offset: int, end: int) -> Box:
-    """Read the box header at ``offset``; the whole box must lie before ``end``.
-
-    Spec: ISO/IEC 14496-12 §4.2: size 1 means a 64-bit size follows, size 0 "to the end".
-    """
-    if offset < 0 or end > len(data) or end - offset < _SMALL_HEADER:
-        raise BoxError(f"box header at {offset} is cut off")
-    size, raw = struct.unpack_from(">I4s", data, offset)
-    header = _SMALL_HEADER
-    if size == 1:
-        if end - offset < _LARGE_HEADER:
-            raise BoxError(f"large box header at {offset} is cut off")
-        (size,) = struct.unpack_from(">Q", data, offset + _SMALL_HEADER)
-        header = _LARGE_HEADER
-    elif size == 0:
-        size = end - offset
-    kind = raw.decode("latin-1")
-    if size < header or size > end - offset:
-        raise BoxError(f"box {kind!r} at {offset} claims {size} bytes of {end - offset}")
-    return Box(kind, offset, header, size)
-
-
-def iter_boxes(data: bytes | memoryview, start: int, end: int) -> Iterator[Box]:
-    """Walk the boxes of ``[start, end)``.
-
-    Raises:
-        BoxError: A size does not fit, or more than ``MAX_CHILDREN`` boxes.
-    """
-    offset, count = start, 0
-    while offset < end:
-        count += 1
-        if count > MAX_CHILDREN:
-            raise BoxError(f"more than {MAX_CHILDREN} boxes in one container")
-        box = parse_box(data, offset, end)
-        yield box
-        offset = box.end
-
-
-def find_box(data: bytes | memoryview, start: int, end: int, *path: str) -> Box | None:
-    """Follow ``path`` down from ``[start, end)``; the first box of each name counts."""
-    box: Box | None = None
-    for kind in path:
-        box = next((item for item in iter_boxes(data, start, end) if item.kind == kind), None)
-        if box is None:
-            return None
-        start, end = box.body, box.end
-    return box
-
-
-def _require(data: bytes | memoryview, parent: Box, *path: str) -> Box:
-    box = find_box(data, parent.body, parent.end, *path)
-    if box is None:
-        raise BoxError(f"{parent.kind!r} at {parent.offset} has no {'/'.join(path)!r}")
-    return box
-
-
-class _Cursor:
-    """Bounds-checked big-endian reads inside one box."""
-
-    def __init__(self, data: bytes | memoryview, box: Box) -> None:
-        self._data = data
-        self._box = box
-        self.position = box.body
-
-    def take(self, count: int) -> int:
-        """Read an unsigned integer of ``count`` bytes."""
-        return int.from_bytes(self.take_bytes(count), "big")
-
-    def take_signed(self, count: int) -> int:
-        return int.from_bytes(self.take_bytes(count), "big", signed=True)
-
-    def take_bytes(self, count: int) -> bytes:
-        if count < 0 or self.position + count > self._box.end:
-            raise BoxError(f"box {self._box.kind!r} at {self._box.offset} is too short")
-        start = self.position
-        self.position += count
-        return bytes(self._data[start : self.position])
-
-    def skip(self, count: int) -> None:
-        self.take_bytes(count)
-
-    def take_version(self) -> tuple[int, int]:
-        """FullBox version and flags."""
-        word = self.take(4)
-        return word >> 24, word & 0xFF_FFFF
-
-
-# ---- init segments -----------------------------------------------------------------------------
-
-
-def parse_init(data: bytes | memoryview) -> InitInfo:
-    """Parse ``ftyp`` + ``moov``.
-
-    Raises:
-        BoxError: No ``moov``, no or too many tracks, a zero timescale, duplicate ids, cut boxes.
-    """
-    whole = Box("file", 0, 0, len(data))
-    moov = _require(data, whole, "moov")
-    defaults = _parse_defaults(data, moov)
-    tracks = [
-        _parse_track(data, box, defaults)
-        for box in iter_boxes(data, moov.body, moov.end)
-        if box.kind == "trak"
-    ]
-    if not tracks or len(tracks) > MAX_TRACKS:
-        raise BoxError(f"{len(tracks)} tracks, expected 1 to {MAX_TRACKS}")
-    if len({track.track_id for track in tracks}) != len(tracks):
-        raise BoxError("two tracks share one id")
-    return InitInfo(tuple(tracks))
-
-
-def _parse_defaults(data: bytes | memoryview, moov: Box) -> dict[int, tuple[int, int]]:
-    mvex = find_box(data, moov.body, moov.end, "mvex")
-    defaults: dict[int, tuple[int, int]] = {}
-    if mvex is not None:
-        for box in iter_boxes(data, mvex.body, mvex.end):
-            if box.kind == "trex":
-                cursor = _Cursor(data, box)
-                cursor.skip(4)
-                track_id, _description, duration, _size, flags = (cursor.take(4) for _ in range(5))
-                defaults[track_id] = (duration, flags)
-    return defaults
-
-
-def _parse_track(
-    data: bytes | memoryview, trak: Box, defaults: dict[int, tuple[int, int]]
-) -> TrackInfo:
-    tkhd = _Cursor(data, _require(data, trak, "tkhd"))
-    version, _ = tkhd.take_version()
-    tkhd.skip(16 if version == 1 else 8)
-    track_id = tkhd.take(4)
-    mdhd = _Cursor(data, _require(data, trak, "mdia", "mdhd"))
-    version, _ = mdhd.take_version()
-    mdhd.skip(16 if version == 1 else 8)
-    timescale_hz = mdhd.take(4)
-    if track_id == 0 or timescale_hz == 0:
-        raise BoxError(f"track {track_id} has timescale {timescale_hz}")
-    hdlr = _Cursor(data, _require(data, trak, "mdia", "hdlr"))
-    hdlr.skip(8)
-    handler = hdlr.take_bytes(4).decode("latin-1")
-    stsd = _require(data, trak, "mdia", "minf", "stbl", "stsd")
-    entry = next(iter_boxes(data, stsd.body + 8, stsd.end), None)
-    if entry is None:
-        raise BoxError(f"track {track_id} has no sample entry")
-    duration, flags = defaults.get(track_id, (0, 0))
-    width, height, rate, channels, codec = _parse_sample_entry(data, entry, handler)
-    return TrackInfo(
-        track_id=track_id,
-        handler=handler,
-        timescale_hz=timescale_hz,
-        codec=codec,
-        width_px=width,
-        height_px=height,
-        sample_rate_hz=rate,
-        channels_count=channels,
-        default_duration=duration,
-        default_flags=flags,
-        edit_offset_ticks=_parse_edit_offset(data, trak),
-    )
-
-
-def _parse_edit_offset(data: bytes | memoryview, trak: Box) -> int:
-    """Return ``media_time`` of the only edit. Spec: ISO/IEC 14496-12 §8.6.6."""
-    elst = find_box(data, trak.body, trak.end, "edts", "elst")
-    if elst is None:
-        return 0
-    cursor = _Cursor(data, elst)
-    version, _ = cursor.take_version()
-    count, width = cursor.take(4), 8 if version == 1 else 4
-    if count == 0:
-        return 0
-    if count > 1:
-        raise BoxError(f"{count} edits in one track, we understand one")
-    cursor.skip(width)
-    media_time = cursor.take_signed(width)
-    if media_time < 0:
-        raise BoxError("an empty edit delays the track")
-    return media_time
-
-
-def _parse_sample_entry(
-    data: bytes | memoryview, entry: Box, handler: str
-) -> tuple[int | None, int | None, int | None, int | None, str]:
-    cursor = _Cursor(data, entry)
-    cursor.skip(8)  # reserved, data_reference_index
-    if handler == "vide":
-        cursor.skip(16)
-        width, height = cursor.take(2), cursor.take(2)
-        cursor.skip(50)
-        return width, height, None, None, _name_video(data, entry, cursor.position)
-    if handler == "soun":
-        cursor.skip(8)
-        channels = cursor.take(2)
-        cursor.skip(6)
-        rate = cursor.take(4) >> 16
-        return None, None, rate, channels, _name_audio(data, entry, cursor.position)
-    return None, None, None, None, entry.kind
-
-
-def _name_video(data: bytes | memoryview, entry: Box, children: int) -> str:
-    if entry.kind not in {"avc1", "avc3"}:
-        return entry.kind
-    avcc = find_box(data, children, entry.end, "avcC")
-    if avcc is None:
-        raise BoxError(f"{entry.kind!r} has no 'avcC'")
-    cursor = _Cursor(data, avcc)
-    cursor.skip(1)  # configurationVersion
-    # RFC 6381 §3.3: profile_idc, the byte with the constraint flags and level_idc, in hex.
-    return f"{entry.kind}.{cursor.take_bytes(3).hex()}"
-
-
-def _name_audio(data: bytes | memoryview, entry: Box, children: int) -> str:
-    if entry.kind != "mp4a":
-        return entry.kind
-    esds = find_box(data, children, entry.end, "esds")
-    if esds is None:
-        raise BoxError("'mp4a' has no 'esds'")
-    object_type, asc = _parse_esds(data, esds)
-    if object_type != _MPEG4_AUDIO or not asc:
-        return f"mp4a.{object_type:02x}"
-    kind = asc[0] >> 3
-    if kind == 31 and len(asc) > 1:  # noqa: PLR2004 - 14496-3 §1.6.2.1: 31 escapes to 6 more bits
-        kind = 32 + ((asc[0] & 7) << 3 | asc[1] >> 5)
-    return f"mp4a.40.{kind}"
-
-
-def _parse_esds(data: bytes | memoryview, esds: Box) -> tuple[int, bytes]:
-    """Object type and AudioSpecificConfig. Spec: ISO/IEC 14496-1 §7.2.6."""
-    cursor = _Cursor(data, esds)
-    cursor.skip(4)
-    _take_descriptor(cursor, 0x03)
-    cursor.skip(2)
-    flags = cursor.take(1)
-    cursor.skip(2 if flags & 0x80 else 0)
-    cursor.skip(cursor.take(1) if flags & 0x40 else 0)
-    cursor.skip(2 if flags & 0x20 else 0)
-    _take_descriptor(cursor, 0x04)
-    object_type = cursor.take(1)
-    cursor.skip(12)
-    if cursor.position >= esds.end:
-        return object_type, b""
-    return object_type, cursor.take_bytes(_take_descriptor(cursor, 0x05))
-
-
-def _take_descriptor(cursor: _Cursor, tag: int) -> int:
-    found = cursor.take(1)
-    if found != tag:
-        raise BoxError(f"descriptor {found:#x} where {tag:#x} belongs")
-    size = 0
-    for _ in range(4):
-        byte = cursor.take(1)
-        size = size << 7 | byte & 0x7F
-        if not byte & 0x80:
-            return size
-    raise BoxError("descriptor length does not end")
-
-
-# ---- fragments ---------------------------------------------------------------------------------
 
 
 def index_bytes(data: bytes, *, init: InitInfo | None = None) -> tuple[Fragment, ...]:
@@ -458,16 +134,16 @@ def _iter_fragments(
 
 def _read_header(stream: BinaryIO, offset: int, size_bytes: int) -> Box:
     stream.seek(offset)
-    head = stream.read(min(_LARGE_HEADER, size_bytes - offset))
-    if len(head) < _SMALL_HEADER:
+    head = stream.read(min(LARGE_HEADER_BYTES, size_bytes - offset))
+    if len(head) < SMALL_HEADER_BYTES:
         raise BoxError(f"box header at {offset} is cut off")
     size, raw = struct.unpack_from(">I4s", head)
-    header = _SMALL_HEADER
+    header = SMALL_HEADER_BYTES
     if size == 1:
-        if len(head) < _LARGE_HEADER:
+        if len(head) < LARGE_HEADER_BYTES:
             raise BoxError(f"large box header at {offset} is cut off")
-        (size,) = struct.unpack_from(">Q", head, _SMALL_HEADER)
-        header = _LARGE_HEADER
+        (size,) = struct.unpack_from(">Q", head, SMALL_HEADER_BYTES)
+        header = LARGE_HEADER_BYTES
     elif size == 0:
         size = size_bytes - offset
     kind = raw.decode("latin-1")
@@ -499,7 +175,7 @@ def parse_moof(data: bytes, *, init: InitInfo | None = None) -> tuple[int, tuple
     moof = parse_box(data, 0, len(data))
     if moof.kind != "moof":
         raise BoxError(f"{moof.kind!r} where 'moof' belongs")
-    mfhd = _Cursor(data, _require(data, moof, "mfhd"))
+    mfhd = Cursor(data, require_box(data, moof, "mfhd"))
     mfhd.skip(4)
     sequence = mfhd.take(4)
     trafs = [box for box in iter_boxes(data, moof.body, moof.end) if box.kind == "traf"]
@@ -518,7 +194,7 @@ class _RunTotals:
 
 
 def _parse_traf(data: bytes, traf: Box, init: InitInfo | None) -> TrackRun:
-    cursor = _Cursor(data, _require(data, traf, "tfhd"))
+    cursor = Cursor(data, require_box(data, traf, "tfhd"))
     _, flags = cursor.take_version()
     track_id = cursor.take(4)
     track = init.find_id(track_id) if init else None
@@ -529,12 +205,12 @@ def _parse_traf(data: bytes, traf: Box, init: InitInfo | None) -> TrackRun:
     duration = cursor.take(4) if flags & 0x08 else (track.default_duration if track else 0)
     cursor.skip(4 if flags & 0x10 else 0)  # default_sample_size
     sample_flags = cursor.take(4) if flags & 0x20 else (track.default_flags if track else 0)
-    tfdt = _require(data, traf, "tfdt")
+    tfdt = require_box(data, traf, "tfdt")
     start = _parse_tfdt(data, tfdt)
     totals = _RunTotals(clock=start)
     for box in iter_boxes(data, traf.body, traf.end):
         if box.kind == "trun":
-            _add_trun(_Cursor(data, box), totals, duration=duration, flags=sample_flags)
+            _add_trun(Cursor(data, box), totals, duration=duration, flags=sample_flags)
     if totals.first_pts is None:
         raise BoxError(f"fragment of track {track_id} has no samples")
     return TrackRun(
@@ -550,12 +226,12 @@ def _parse_traf(data: bytes, traf: Box, init: InitInfo | None) -> TrackRun:
 
 
 def _parse_tfdt(data: bytes, tfdt: Box) -> int:
-    cursor = _Cursor(data, tfdt)
+    cursor = Cursor(data, tfdt)
     version, _ = cursor.take_version()
     return cursor.take(8 if version == 1 else 4)
 
 
-def _add_trun(cursor: _Cursor, totals: _RunTotals, *, duration: int, flags: int) -> None:
+def _add_trun(cursor: Cursor, totals: _RunTotals, *, duration: int, flags: int) -> None:
     """Add one ``trun``. Spec: ISO/IEC 14496-12 §8.8.8; flag bits as in its §8.8.8.1."""
     version, present = cursor.take_version()
     count = cursor.take(4)
@@ -583,9 +259,6 @@ def _add_trun(cursor: _Cursor, totals: _RunTotals, *, duration: int, flags: int)
         totals.samples_count += 1
 
 
-# ---- rewriting ---------------------------------------------------------------------------------
-
-
 def rewrite_moof(data: bytes, *, sequence_number: int, shifts: Mapping[int, int]) -> bytes:
     """Give a ``moof`` another sequence number and move its decode times.
 
@@ -600,8 +273,8 @@ def rewrite_moof(data: bytes, *, sequence_number: int, shifts: Mapping[int, int]
     """
     moof = parse_box(data, 0, len(data))
     out = bytearray(data)
-    mfhd = _require(data, moof, "mfhd")
-    _Cursor(data, mfhd).skip(8)
+    mfhd = require_box(data, moof, "mfhd")
+    Cursor(data, mfhd).skip(8)
     struct.pack_into(">I", out, mfhd.body + 4, sequence_number & 0xFFFF_FFFF)
     for traf in iter_boxes(data, moof.body, moof.end):
         if traf.kind == "traf":
@@ -610,13 +283,13 @@ def rewrite_moof(data: bytes, *, sequence_number: int, shifts: Mapping[int, int]
 
 
 def _shift_traf(data: bytes, out: bytearray, traf: Box, shifts: Mapping[int, int]) -> None:
-    tfhd = _Cursor(data, _require(data, traf, "tfhd"))
+    tfhd = Cursor(data, require_box(data, traf, "tfhd"))
     tfhd.skip(4)
     track_id = tfhd.take(4)
     if track_id not in shifts:
         raise BoxError(f"no shift for track {track_id}")
-    tfdt = _require(data, traf, "tfdt")
-    version = _Cursor(data, tfdt).take_version()[0]
+    tfdt = require_box(data, traf, "tfdt")
+    version = Cursor(data, tfdt).take_version()[0]
     ticks = _parse_tfdt(data, tfdt) + shifts[track_id]
     width = 64 if version == 1 else 32
     if not 0 <= ticks < 1 << width:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from kernel.errors import BoxError
 from kernel.fmp4.fragment import Sample, TrackRun, build_fragment
 from kernel.fmp4.init import AudioTrack, build_init
-from kernel.fmp4.reader import index_bytes, index_file, parse_init, parse_moof, rewrite_moof
+from kernel.fmp4.init_reader import parse_init
+from kernel.fmp4.reader import index_bytes, index_file, parse_moof, rewrite_moof
 
 INIT = build_init([AudioTrack(1, 48_000, bytes.fromhex("1190"), 48_000, 2)])
 MEDIA = build_fragment(1, [TrackRun(1, 0, [Sample(b"abc", 1024), Sample(b"d", 1024)])])

@@ -9,7 +9,8 @@ from typing import Final
 import structlog
 
 from kernel.errors import BoxError, EncodeError
-from kernel.fmp4.reader import index_bytes, parse_init
+from kernel.fmp4.init_reader import parse_init
+from kernel.fmp4.reader import index_bytes
 from kernel.recording import RecordedEpoch, RecordingIndex
 from transcode import commands
 from transcode.context import Outcome, UnitContext

@@ -10,14 +10,9 @@ from kernel.errors import BoxError
 from kernel.fmp4.boxes import build_box
 from kernel.fmp4.fragment import Sample, TrackRun, build_fragment
 from kernel.fmp4.init import AudioTrack, VideoTrack, build_init
-from kernel.fmp4.reader import (
-    index_bytes,
-    index_file,
-    parse_box,
-    parse_init,
-    parse_moof,
-    rewrite_moof,
-)
+from kernel.fmp4.init_reader import parse_init
+from kernel.fmp4.reader import index_bytes, index_file, parse_moof, rewrite_moof
+from kernel.fmp4.walk import parse_box
 
 SPS = bytes.fromhex("6764001facd9405005bb016a02020280000003008000001e478c18cb")
 PPS = bytes.fromhex("68ebe3cb22c0")
