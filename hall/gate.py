@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import resource
+import shutil
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from kernel.config import Settings, split_addresses
+from kernel.errors import ConflictError
 from kernel.http import SECRET_HEADER
 
 WANTED_OPEN_FILES: Final = 65_536  # Two descriptors per viewer, for 10 000 viewers and their parts.
-MEDIA_CACHE: Final = "2g"  # About 2 h of one class; older segments come from disk or S3 again.
+# A response whose cache file cannot be written is cut off, so a full disk would silence the class:
+# where the system has a memory file system with room, the caches live there.
+MEMORY_ROOT: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own inside, mode 0700
+MEMORY_WANTED_BYTES: Final = 512 * 1024 * 1024
+MEMORY_MEDIA_CACHE: Final = "256m"  # Half an hour of one class; older segments are read again.
+DISK_MEDIA_CACHE: Final = "2g"
 FAIL_TIMEOUT: Final = "2s"  # How long a vod that did not answer is left alone, of several.
 _PLACE: Final = re.compile(r"@([A-Z_]+)@")
 
 
 @dataclass(frozen=True, slots=True)
 class GatePaths:
-    """Folders the gate uses: its own writable one, and the built player."""
+    """Folders the gate uses: its own writable one, its caches' and the built player."""
 
     work: Path
+    caches: Path
     player: Path
 
 
@@ -43,7 +52,8 @@ def render_gate_config(
         "DIR": str(paths.work),
         "NOFILE": str(open_files),
         "CONNECTIONS": str(open_files // 2),
-        "MEDIA_CACHE": MEDIA_CACHE,
+        "CACHES": str(paths.caches),
+        "MEDIA_CACHE": (DISK_MEDIA_CACHE if paths.caches == paths.work else MEMORY_MEDIA_CACHE),
         "VOD": _upstream("vod", settings.vod_address),
         "VOD_INTERNAL": _upstream("vod_internal", settings.vod_internal_peer),
         "STREAMER": _upstream("streamer", settings.streamer_address),
@@ -60,11 +70,14 @@ def render_gate_config(
 
 def write_gate_config(settings: Settings, *, player: Path) -> Path:
     """Write ``{data}/nginx/nginx.conf`` (0600: it may hold the internal secret)."""
-    work = settings.data / "nginx"
-    work.mkdir(parents=True, exist_ok=True, mode=0o700)
+    work, caches = settings.data / "nginx", find_cache_folder(settings)
+    for folder in (work, caches):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if folder.stat().st_uid != os.geteuid():
+            raise ConflictError(f"{folder} belongs to somebody else")
     text = render_gate_config(
         settings,
-        paths=GatePaths(work=work, player=player),
+        paths=GatePaths(work=work, caches=caches, player=player),
         workers_count=min(os.cpu_count() or 1, 8),
         is_root=os.geteuid() == 0,
         open_files=min(WANTED_OPEN_FILES, _hard_limit()),
@@ -73,6 +86,25 @@ def write_gate_config(settings: Settings, *, player: Path) -> Path:
     path.touch(mode=0o600)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def find_cache_folder(settings: Settings) -> Path:
+    """Where the gate caches: a folder of ours in memory if there is room, else on the disk."""
+    try:
+        free_bytes = shutil.disk_usage(MEMORY_ROOT).free
+    except OSError:  # No such file system here.
+        free_bytes = 0
+    if free_bytes < MEMORY_WANTED_BYTES or not os.access(MEMORY_ROOT, os.W_OK):
+        return settings.data / "nginx"
+    digest = hashlib.sha256(str(settings.data).encode()).hexdigest()[:12]
+    return MEMORY_ROOT / f"hall-gate-{digest}"
+
+
+def remove_caches(settings: Settings) -> None:
+    """Give the memory back when the gate has stopped."""
+    folder = find_cache_folder(settings)
+    if folder.is_relative_to(MEMORY_ROOT):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read_template() -> str:

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from hall import folders
 from hall.binaries import find_nginx, find_valkey
 from hall.certificate import watch_certificate
-from hall.gate import write_gate_config
+from hall.gate import remove_caches, write_gate_config
 from hall.metrics import serve_metrics
 from hall.supervisor import ChildSpec, Supervisor
 from kernel.config import Settings
@@ -125,24 +125,30 @@ async def run_everything(settings: Settings) -> AsyncIterator[Running]:
             "vod": settings.vod_internal_peer,
             "streamer": settings.streamer_internal_peer,
         }
-        async with (
-            Supervisor(children) as supervisor,
-            serve_metrics(settings, peers, supervisor.children),
-            watch_certificate(settings, supervisor.find("gate")),
-        ):
-            await wait_until_ready(settings, supervisor)
-            yield Running(supervisor, new_password)
+        try:
+            async with (
+                Supervisor(children) as supervisor,
+                serve_metrics(settings, peers, supervisor.children),
+                watch_certificate(settings, supervisor.find("gate")),
+            ):
+                await wait_until_ready(settings, supervisor)
+                yield Running(supervisor, new_password)
+        finally:
+            await asyncio.to_thread(remove_caches, settings)
 
 
 async def serve_gate(settings: Settings) -> None:
     """Run the gate alone until cancelled: a machine of its own in front of the others."""
     folders.ensure_folders(settings)
-    async with (
-        Supervisor([gate_child(settings, player=find_player())]) as supervisor,
-        serve_metrics(settings, {}, supervisor.children),
-        watch_certificate(settings, supervisor.find("gate")),
-    ):
-        await supervisor.wait()
+    try:
+        async with (
+            Supervisor([gate_child(settings, player=find_player())]) as supervisor,
+            serve_metrics(settings, {}, supervisor.children),
+            watch_certificate(settings, supervisor.find("gate")),
+        ):
+            await supervisor.wait()
+    finally:
+        await asyncio.to_thread(remove_caches, settings)
 
 
 async def prepare_database(settings: Settings) -> str | None:

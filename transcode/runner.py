@@ -191,13 +191,14 @@ async def _read_progress(
 
 
 async def _kill_group(process: asyncio.subprocess.Process) -> None:
-    """Kill the group if its leader still runs, and reap it."""
-    if process.returncode is not None:
-        return  # Reaped: its number may belong to somebody else by now.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(process.wait()), KILL_GRACE_S)
+    """Kill the group if its leader still runs, reap it, close what it left in its pipes."""
+    if process.returncode is None:  # Otherwise its number may belong to somebody else by now.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(process.wait()), KILL_GRACE_S)
+    # A pipe with unread output stays open for ever; asyncio has no public way to close it.
+    process._transport.close()  # type: ignore[attr-defined] # noqa: SLF001
 
 
 def _describe_timeout(watch: _Watch, limits: Limits) -> EncodeError:

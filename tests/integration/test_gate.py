@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from hall import folders
+from hall.gate import remove_caches
 from hall.supervisor import Supervisor
 from hall.up import gate_child, local_origin
 from kernel.config import Settings
@@ -95,6 +96,7 @@ async def _run(short_dir: Path) -> AsyncIterator[Backends]:
     (settings.data / "blobs" / "a" / "b.mp4").write_bytes(b"0123456789")
     backends = Backends(origin=local_origin(settings))
     async with AsyncExitStack() as stack:
+        stack.callback(remove_caches, settings)
         for name, app, address in (
             ("vod", _vod(backends), settings.vod_address),
             ("vod_internal", _vod_internal(backends), settings.vod_internal_address),
