@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 
 from hall import folders
+from hall.gate import remove_caches
 from hall.supervisor import Supervisor
 from hall.up import gate_child, local_origin
 from kernel.clock import SystemClock
@@ -55,6 +56,7 @@ async def test_a_replay_is_for_members_and_comes_from_the_folder(short_dir: Path
         await stack.enter_async_context(listen(internal, settings.vod_internal_address))
         public = build_public_app(services)
         await stack.enter_async_context(listen(public, settings.vod_address))
+        stack.callback(remove_caches, settings)
         await stack.enter_async_context(
             Supervisor([gate_child(settings, player=short_dir / "player")])
         )

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from hall import folders
+from hall.gate import remove_caches
 from hall.metrics import serve_metrics
 from hall.supervisor import ChildSpec, Supervisor
 from hall.up import gate_child, local_origin
@@ -83,6 +84,7 @@ async def test_gate_serves_from_the_vod_that_is_there(short_dir: Path) -> None:
     async with _run_two() as (peers, stacks), AsyncExitStack() as stack:
         settings = Settings(data=short_dir / "data", http_port=find_free_port(), vod_listen=peers)
         folders.ensure_folders(settings)
+        stack.callback(remove_caches, settings)
         await stack.enter_async_context(Supervisor([gate_child(settings, player=player)]))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         url = local_origin(settings) + "/api/v1/name"
