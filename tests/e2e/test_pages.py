@@ -28,6 +28,11 @@ AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practi
 MIN_TARGET_PX = {False: 44, True: 60}
 MIN_BODY_PX = {False: 18, True: 24}
 
+KEEP_CONTROLS = """() => document.querySelectorAll('media-controller').forEach((player) => {
+  player.setAttribute('autohide', '-1');
+  player.removeAttribute('userinactive');
+})"""
+
 SMALL_TARGETS = """(min) => [...document.querySelectorAll(
     'button, select, input:not([type=hidden]), a.btn, nav a')]
   .filter((el) => el.offsetParent !== null && !el.closest('media-controller'))
@@ -152,6 +157,9 @@ async def _settle(page: Page) -> None:
         return await page.locator("[aria-busy=true], .skeleton").count() == 0
 
     await eventually(is_loaded, timeout_s=15, message=f"{page.url} keeps loading")
+    # Half-faded controls have no contrast to judge: they stay, and nothing fades meanwhile.
+    await page.add_style_tag(content="media-controller > * { transition: none !important; }")
+    await page.evaluate(KEEP_CONTROLS)
 
 
 async def _judge(page: Page, *, is_elder: bool) -> list[str]:

@@ -140,6 +140,8 @@ async def _teach(hall: Hall, admin: Api, source: Path, kind: str, folder: Path) 
         variant,
         "-fps_mode",
         "passthrough",
+        "-enc_time_base",  # The pictures' own clock: two may come within one frame's time.
+        "demux",
         "-f",
         "null",
         "-",

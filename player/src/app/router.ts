@@ -15,6 +15,15 @@ declare module "vue-router" {
   }
 }
 
+/** A page that plays: its engine is large and comes while the page asks for its data. */
+function withEngine<Page>(load: () => Promise<Page>): () => Promise<Page> {
+  return () => {
+    // A failed prefetch is no fault yet: the player asks again and says so.
+    import("hls.js").catch(() => undefined);
+    return load();
+  };
+}
+
 const routes: RouteRecordRaw[] = [
   { path: "/", component: HomePage, meta: { title: "nav.home", section: "home" } },
   {
@@ -24,7 +33,7 @@ const routes: RouteRecordRaw[] = [
   },
   {
     path: "/classes/:id",
-    component: () => import("@/pages/classroom/ClassPage.vue"),
+    component: withEngine(() => import("@/pages/classroom/ClassPage.vue")),
     props: true,
     meta: { title: "classroom.title", section: "live" },
   },
@@ -35,7 +44,7 @@ const routes: RouteRecordRaw[] = [
   },
   {
     path: "/lectures/:id",
-    component: () => import("@/pages/lecture/LecturePage.vue"),
+    component: withEngine(() => import("@/pages/lecture/LecturePage.vue")),
     props: true,
     meta: { title: "lecture.title", section: "library" },
   },
