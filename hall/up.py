@@ -207,5 +207,9 @@ async def wait_until_ready(settings: Settings, supervisor: Supervisor) -> None:
 def local_origin(settings: Settings) -> str:
     """How this machine itself reaches the gate."""
     scheme = "https" if settings.tls_cert else "http"
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.bind, settings.bind)  # noqa: S104 - compared, not bound
-    return f"{scheme}://{host}:{settings.http_port}"
+    return f"{scheme}://{local_host(settings)}:{settings.http_port}"
+
+
+def local_host(settings: Settings) -> str:
+    """Host under which this machine itself reaches what listens on ``bind``."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.bind, settings.bind)  # noqa: S104 - compared, not bound

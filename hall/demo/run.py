@@ -17,7 +17,7 @@ from hall.banner import print_banner
 from hall.demo.lecture import publish_lecture
 from hall.demo.slides import SHANGHAI
 from hall.folders import ensure_admin_password
-from hall.up import Running, local_origin, run_everything
+from hall.up import Running, local_host, local_origin, run_everything
 from kernel.config import Settings
 
 FIRST_CLASS_S: Final = 45  # Long enough to be watched live, short enough to see the replay soon.
@@ -128,6 +128,5 @@ async def _start_class(api: HallApi, title: str, series_id: str) -> dict[str, An
 async def _publish(settings: Settings, made: dict[str, Any], *, duration_s: float | None) -> None:
     from transcode.settings import find_programs
 
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.bind, settings.bind)  # noqa: S104 - compared, not bound
-    url = f"rtmp://{host}:{settings.rtmp_port}/live/{made['publish']['stream_key']}"
+    url = f"rtmp://{local_host(settings)}:{settings.rtmp_port}/live/{made['publish']['stream_key']}"
     await publish_lecture(url, ffmpeg=find_programs(settings).ffmpeg, duration_s=duration_s)

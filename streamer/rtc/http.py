@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import web
 
@@ -23,6 +23,37 @@ CORS_HEADERS: Final = {
 }
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class SessionHandlers(Protocol):
+    """What answers the endpoint and the sessions of WHIP or WHEP."""
+
+    async def post_session(self, request: web.Request) -> web.Response: ...
+
+    async def options_endpoint(self, request: web.Request) -> web.Response: ...
+
+    async def delete_session(self, request: web.Request) -> web.Response: ...
+
+    async def patch_session(self, request: web.Request) -> web.Response: ...
+
+    async def options_session(self, request: web.Request) -> web.Response: ...
+
+    async def refuse_method(self, request: web.Request) -> web.Response: ...
+
+
+def build_session_routes(endpoint: str, handlers: SessionHandlers) -> list[web.RouteDef]:
+    """The methods of an endpoint and of the sessions below it; all others are refused."""
+    session = endpoint + "/{session_id}"
+    return [
+        web.post(endpoint, answer_errors(handlers.post_session)),
+        web.options(endpoint, answer_errors(handlers.options_endpoint)),
+        # RFC 9725 §4.2: GET, HEAD and PUT on the endpoint are answered with 405.
+        web.route("*", endpoint, answer_errors(handlers.refuse_method)),
+        web.delete(session, answer_errors(handlers.delete_session)),
+        web.patch(session, answer_errors(handlers.patch_session)),
+        web.options(session, answer_errors(handlers.options_session)),
+        web.route("*", session, answer_errors(handlers.refuse_method)),
+    ]
 
 
 def read_token(request: web.Request) -> str | None:

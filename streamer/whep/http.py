@@ -9,7 +9,7 @@ from aiohttp import web
 
 from kernel.errors import InputError
 from kernel.http import render_error
-from streamer.rtc.http import answer_errors, check_etag, read_sdp
+from streamer.rtc.http import build_session_routes, check_etag, read_sdp
 from streamer.rtc.sdp import parse_fragment
 from streamer.whep.ports import WhepBroadcasts
 from streamer.whep.sessions import WhepSessions
@@ -22,24 +22,14 @@ def whep_routes(
     broadcasts: WhepBroadcasts, settings: WhepSettings, *, sessions: WhepSessions | None = None
 ) -> list[web.RouteDef]:
     """Routes under ``/whep``. Whoever owns the process passes ``sessions`` and closes them."""
-    return _Routes(sessions or WhepSessions(broadcasts, settings)).build()
+    return build_session_routes(
+        "/whep/{broadcast_id}", _Routes(sessions or WhepSessions(broadcasts, settings))
+    )
 
 
 class _Routes:
     def __init__(self, sessions: WhepSessions) -> None:
         self._sessions = sessions
-
-    def build(self) -> list[web.RouteDef]:
-        endpoint, session = "/whep/{broadcast_id}", "/whep/{broadcast_id}/{session_id}"
-        return [
-            web.post(endpoint, answer_errors(self.post_session)),
-            web.options(endpoint, answer_errors(self.options_endpoint)),
-            web.route("*", endpoint, answer_errors(self.refuse_method)),
-            web.delete(session, answer_errors(self.delete_session)),
-            web.patch(session, answer_errors(self.patch_session)),
-            web.options(session, answer_errors(self.options_session)),
-            web.route("*", session, answer_errors(self.refuse_method)),
-        ]
 
     async def post_session(self, request: web.Request) -> web.Response:
         broadcast_id = request.match_info["broadcast_id"]

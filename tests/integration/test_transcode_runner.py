@@ -156,7 +156,7 @@ asyncio.run(run_tool([sys.executable, "-c", code], limits=Limits(wall_s=50)))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS has no PR_SET_PDEATHSIG")
 async def test_programs_die_with_a_killed_worker(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     worker = await asyncio.create_subprocess_exec(
