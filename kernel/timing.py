@@ -19,6 +19,11 @@ def to_seconds(ticks: int, *, hz: int = TICKS_PER_S) -> float:
     return ticks / hz
 
 
+def to_seconds_down(ticks: int, *, hz: int = TICKS_PER_S) -> float:
+    """Seconds in whole milliseconds, rounded down: what is said to be there is there."""
+    return ticks * 1000 // hz / 1000
+
+
 def from_seconds(seconds: Fraction | int, *, hz: int = TICKS_PER_S) -> int:
     """Ticks of an exact number of seconds, rounding half up."""
     value = Fraction(seconds) * hz

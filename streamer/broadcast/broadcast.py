@@ -11,7 +11,7 @@ from kernel.blobs.executor import BoundedExecutor
 from kernel.clock import Clock
 from kernel.errors import ConflictError
 from kernel.messages import BroadcastStatus
-from kernel.timing import to_seconds
+from kernel.timing import to_seconds_down
 from streamer.broadcast.announcer import Announcer
 from streamer.broadcast.fanout import Fanout, Subscription
 from streamer.broadcast.publication import ActivePublication
@@ -285,8 +285,8 @@ class Broadcast:
             state=self.state.value,
             epoch=history.epochs[-1].info.epoch if history.epochs else None,
             viewers=viewers_count + self.fanout.subscriptions_count,
-            recorded_s=round(to_seconds(self.recorder.recorded_ticks), 3),
-            stored_s=round(to_seconds(self.uploader.stored_ticks if self.uploader else 0), 3),
+            recorded_s=to_seconds_down(self.recorder.recorded_ticks),
+            stored_s=to_seconds_down(self.uploader.stored_ticks if self.uploader else 0),
             has_video=self._has_video,
             has_b_frames=publisher is not None and publisher.meter.has_b_frames,
             is_recording_paused=self.recorder.is_paused,

@@ -9,7 +9,7 @@ from typing import Final
 from kernel.clock import Clock
 from kernel.errors import NotFoundError
 from kernel.messages import BroadcastStatus
-from kernel.timing import to_seconds
+from kernel.timing import to_seconds_down
 from streamer.broadcast.factory import BroadcastFactory
 from streamer.live import LiveWindow
 from streamer.recorder.history import History
@@ -29,7 +29,7 @@ class PastBroadcast:
 
     def build_status(self, *, viewers_count: int) -> BroadcastStatus:
         history = self.history
-        seconds = round(to_seconds(history.recorded_ticks), 3)
+        seconds = to_seconds_down(history.recorded_ticks)
         last = history.epochs[-1].info if history.epochs else None
         return BroadcastStatus(
             broadcast_id=history.broadcast_id,

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.config import Settings
 from kernel.messages import BroadcastStatus
-from kernel.timing import to_seconds
+from kernel.timing import to_seconds, to_seconds_down
 from vod.accounts.roles import Viewer
 from vod.classes import schemas
 from vod.classes.keys import build_keys
@@ -148,7 +148,7 @@ def _build_recording(
     """What streamer says now, but never less than what the database has already been told."""
     if row.started_at is None:
         return None
-    recorded_s, stored_s = to_seconds(row.recorded_ticks), to_seconds(row.stored_ticks)
+    recorded_s, stored_s = to_seconds_down(row.recorded_ticks), to_seconds_down(row.stored_ticks)
     if status is not None:
         recorded_s = max(recorded_s, status.recorded_s)
         stored_s = max(stored_s, status.stored_s)
