@@ -14,6 +14,7 @@ import structlog
 from hall.demo.slides import SlidePainter
 
 SLIDE_S: Final = 12
+GOODBYE_S: Final = 5.0  # To flush what it has encoded; then it is killed.
 # Harmonics of a low voice, opened and closed like syllables, with a breath every four seconds.
 SPEECH: Final = (
     "aevalsrc=exprs='0.25*(sin(2*PI*130*t)+0.6*sin(2*PI*260*t)+0.4*sin(2*PI*520*t)"
@@ -58,10 +59,22 @@ async def publish_lecture(
     try:
         await _feed(process, picture=picture, duration_s=duration_s, now=now)
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+        await _dismiss(process)
         log.debug("lecture_over", code=process.returncode)
+
+
+async def _dismiss(process: asyncio.subprocess.Process) -> None:
+    """End the encoder for certain: told to stop, it still waits for its next picture."""
+    if process.stdin is not None:
+        process.stdin.close()
+    if process.returncode is None:
+        process.terminate()
+    try:
+        async with asyncio.timeout(GOODBYE_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 async def _feed(
