@@ -21,7 +21,17 @@ HEARTBEAT_S: Final = 20  # Three chances per lease.
 
 Protocol = Literal["rtmp", "whip"]
 Queue = Literal["live", "short", "long"]
-UnitKind = Literal["plan_recording", "encode_video", "encode_audio", "make_images", "publish_asset"]
+UnitKind = Literal[
+    "plan_recording",
+    "plan_upload",
+    "plan_edit",
+    "encode_video",
+    "copy_video",
+    "encode_audio",
+    "make_images",
+    "transcribe",
+    "publish_asset",
+]
 UnitState = Literal["waiting", "queued", "running", "done", "failed", "cancelled"]
 
 

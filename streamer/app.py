@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from kernel.blobs import BlobStore, open_blob_store
 from kernel.blobs.executor import BoundedExecutor
 from kernel.clock import SystemClock
+from kernel.collector import settle_collector
 from kernel.config import Settings
 from kernel.errors import DependencyError
 from kernel.http import InternalClient, listen, problem_middleware
@@ -84,6 +85,7 @@ async def serve(settings: Settings) -> None:
         )
         rtmp = RtmpServer(streamer.registry, host=own.rtmp_host, port=own.rtmp_port)
         await stack.enter_async_context(rtmp)
+        settle_collector()
         log.info("streamer_ready", media=own.media_address, rtmp_port=rtmp.port)
         await asyncio.Event().wait()
 

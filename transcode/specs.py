@@ -93,6 +93,24 @@ class Source(Frozen):
     segments: tuple[SourceSegment, ...]
 
 
+class FileSource(Frozen):
+    """One stored file: an upload, or a rendition of a finished asset.
+
+    Attributes:
+        demuxer: Forced with ``-f``; chosen from the allow-list when the file was probed.
+        video_index: Stream number in the file, ``None`` without pictures.
+        audio_index: The same for sound.
+        offset_ticks: Time stamp in the file that is lecture time 0; may be negative or huge.
+    """
+
+    key: str = Field(max_length=512)
+    size_bytes: int = Field(ge=1)
+    demuxer: str = Field(pattern=r"^[a-z0-9_]{1,24}$")
+    video_index: int | None = Field(ge=0, le=63, default=None)
+    audio_index: int | None = Field(ge=0, le=63, default=None)
+    offset_ticks: int = 0
+
+
 class Shape(Frozen):
     """Pixels of a source and their shape (sample aspect ratio)."""
 

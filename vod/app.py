@@ -20,6 +20,7 @@ from redis.driver_info import DriverInfo
 from kernel.blobs.open import open_blob_store
 from kernel.blobs.port import BlobStore
 from kernel.clock import Clock, SystemClock
+from kernel.collector import settle_collector
 from kernel.config import Settings
 from kernel.http import (
     MAX_INTERNAL_BODY_BYTES,
@@ -84,6 +85,7 @@ async def serve(settings: Settings) -> None:
             (build_public_app(services), settings.vod_address),
         ):
             await stack.enter_async_context(listen(app, address, shutdown_timeout=SHUTDOWN_S))
+        settle_collector()
         log.info("vod_ready", address=settings.vod_address)
         await asyncio.Event().wait()
 
