@@ -184,6 +184,10 @@ class DirectoryBlobStore:
     def local_path(self, key: str) -> Path | None:
         return self._root / check_key(key)
 
+    async def read_url(self, key: str, *, expires_s: int) -> str | None:  # noqa: ARG002 - see below
+        check_key(key)
+        return None  # Files are opened by their path.
+
     async def close(self) -> None:
         await self._executor.close()
 

@@ -57,5 +57,17 @@ class BlobStore(Protocol):
     def local_path(self, key: str) -> Path | None:
         """Where the object lies on this machine, if it does: ffmpeg and nginx read it in place."""
 
+    async def read_url(self, key: str, *, expires_s: int) -> str | None:
+        """Make an address that reads the object without any other secret until it expires.
+
+        For programs that open addresses themselves (ffmpeg). Whoever has it may read; never log it.
+
+        Args:
+            expires_s: 1 to 604 800 (a week, the most that S3 signs for).
+
+        Returns:
+            ``None`` where objects are files of this machine; see ``local_path``.
+        """
+
     async def close(self) -> None:
         """Stop the executor; running calls finish."""

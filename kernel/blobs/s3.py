@@ -11,6 +11,7 @@ import io
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -259,6 +260,18 @@ class S3BlobStore:
     def local_path(self, key: str) -> Path | None:
         check_key(key)
         return None
+
+    async def read_url(self, key: str, *, expires_s: int) -> str | None:
+        check_key(key)
+        # Signed here: with the region known no request is sent.
+        return await self._call(
+            key,
+            lambda: str(
+                self._client.presigned_get_object(
+                    self._bucket, key, expires=timedelta(seconds=expires_s)
+                )
+            ),
+        )
 
     async def close(self) -> None:
         await self._executor.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from aiohttp import ClientSession
 
 from kernel.blobs import BlobStore, open_blob_store
 from kernel.blobs.s3 import S3BlobStore, S3Location
@@ -148,6 +149,19 @@ async def test_a_local_path_is_readable_where_there_is_one(store: BlobStore) -> 
     await store.put_bytes("p/q", b"here", content_type=OCTETS)
     path = store.local_path("p/q")
     assert path is None or path.read_bytes() == b"here"
+
+
+async def test_an_address_reads_without_any_other_secret(store: BlobStore) -> None:
+    await store.put_bytes("u/v", b"0123456789", content_type=OCTETS)
+    url = await store.read_url("u/v", expires_s=60)
+    if url is None:
+        assert store.local_path("u/v") is not None
+        return
+    async with ClientSession() as session:
+        async with session.get(url, headers={"Range": "bytes=2-4"}) as response:
+            assert (response.status, await response.read()) == (206, b"234")
+        async with session.get(url.partition("?")[0]) as response:
+            assert response.status == 403
 
 
 async def test_a_store_that_is_down_is_a_retryable_error_within_seconds() -> None:
