@@ -29,6 +29,11 @@ def _parse_fraction(value: object) -> Fraction:
 
 FrameRate = Annotated[Fraction, PlainValidator(_parse_fraction), PlainSerializer(str)]
 ColourName = Literal["bt709", "smpte170m"]
+# Names of FFmpeg; whatever else a file says is read as one of these.
+MatrixName = Literal["bt709", "smpte170m", "bt2020nc", "smpte240m", "fcc", "gbr"]
+PrimariesName = Literal["bt709", "smpte170m", "bt470bg", "bt2020", "smpte432"]
+TransferName = Literal["sdr", "pq", "hlg"]
+FieldOrder = Literal["progressive", "tff", "bff"]
 Spec = TypeVar("Spec", bound=BaseModel)
 
 
@@ -124,16 +129,49 @@ class Shape(Frozen):
         return Fraction(self.width_px * self.sar_num, self.height_px * self.sar_den)
 
 
+class DecodeSpec(Frozen):
+    """How the pictures of a file become upright, progressive, 8-bit limited-range SDR ones.
+
+    Probing found it, the filters obey it, in this order: deinterlace, mirror, turn, tone-map or
+    convert, scale to square pixels. ``EncodeVideoSpec.shape`` is the picture that stands upright
+    already: after a quarter turn its sides and its SAR are exchanged.
+
+    Attributes:
+        pixel_format: What the decoder gives, e.g. ``yuv420p10le``.
+        rotation_deg: Clockwise turn that sets the decoded picture upright. FFmpeg's own
+            ``autorotate`` must be off, or it would be turned twice.
+        is_mirrored: Exchange left and right before turning.
+        field_order: ``tff`` and ``bff`` are interlaced: one frame is made of each pair of fields.
+        matrix: Of the source; untagged pictures are resolved by size when probed.
+        transfer: ``pq`` and ``hlg`` are HDR and need tone-mapping.
+        is_full_range: 0-255 instead of 16-235.
+        frame_rate: Constant rate of the source's pictures; ``None`` when it varies.
+    """
+
+    pixel_format: str = Field(pattern=r"^[a-z0-9_]{1,32}$")
+    rotation_deg: Literal[0, 90, 180, 270] = 0
+    is_mirrored: bool = False
+    field_order: FieldOrder = "progressive"
+    matrix: MatrixName = "bt709"
+    primaries: PrimariesName = "bt709"
+    transfer: TransferName = "sdr"
+    is_full_range: bool = False
+    frame_rate: FrameRate | None = None
+
+
 class EncodeVideoSpec(Frozen):
     """Encode ``[start_ticks, end_ticks)`` into all rungs.
 
     ``source`` is ``None`` for black (a gap, or an epoch without pictures). Its segments begin
     before the range (lead-in: decoding starts at the last keyframe before it) and end after it.
+    A ``FileSource`` comes with ``decode``; ``start_ticks`` and ``end_ticks`` are lecture time:
+    the file's time stamp less ``offset_ticks``.
     """
 
     start_ticks: int = Field(ge=0)
     end_ticks: int = Field(gt=0)
-    source: Source | None
+    source: Source | FileSource | None
+    decode: DecodeSpec | None = None
     shape: Shape | None
     rungs: tuple[Rung, ...]
     colour: ColourName
@@ -145,7 +183,7 @@ class AudioSpan(Frozen):
 
     start_ticks: int = Field(ge=0)
     end_ticks: int = Field(gt=0)
-    source: Source | None
+    source: Source | FileSource | None
 
 
 class EncodeAudioSpec(Frozen):
