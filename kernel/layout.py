@@ -5,6 +5,7 @@ live/{broadcast_id}/{epoch}/{rendition}/init-{hash}.mp4
 live/{broadcast_id}/{epoch}/{rendition}/{msn}.m4s
 live/{broadcast_id}/journal.jsonl            the recorder's journal, stored at the end of the class
 assets/{asset_id}/{plan_hash}/...            immutable, manifest.json written last
+assets/{asset_id}/{plan_hash}-first/...      the same with the first rungs only, for the meantime
 staging/{fence_token}/...                    what a worker has not finished yet
 uploads/{upload_id}
 ```
@@ -38,8 +39,10 @@ def journal_key(broadcast_id: str) -> str:
     return f"live/{broadcast_id}/journal.jsonl"
 
 
-def asset_prefix(asset_id: str, *, plan_hash: str) -> str:
-    return f"assets/{asset_id}/{plan_hash}/"
+def asset_prefix(asset_id: str, *, plan_hash: str, is_partial: bool = False) -> str:
+    """Folder of a published set; what is published before all rungs are made has its own."""
+    suffix = "-first" if is_partial else ""
+    return f"assets/{asset_id}/{plan_hash}{suffix}/"
 
 
 def staging_prefix(token: str) -> str:

@@ -223,16 +223,44 @@ class RenditionReport(Message):
     size_bytes: int
 
 
+FileRole = Literal[
+    "poster",
+    "poster_candidates",
+    "storyboard",
+    "slides",
+    "waveform",
+    "audio_download",
+]
+
+
+class KeptRange(Message):
+    """A half-open stretch of the uncut lecture that a cut asset shows, in lecture ticks."""
+
+    start_ticks: int = Field(ge=0)
+    end_ticks: int = Field(gt=0)
+
+
 class AssetReport(Message):
-    """Result of ``publish_asset``: an immutable set under ``prefix``, ``manifest.json`` last."""
+    """Result of ``publish_asset``: an immutable set under ``prefix``, ``manifest.json`` last.
+
+    Attributes:
+        poster, storyboard: File names under ``prefix``; the storyboard is its WebVTT.
+        files: Extras by role, as file names under ``prefix``. ``poster_candidates`` are
+            ``poster-{ms}.jpg`` with the uncut lecture time, the best one first; ``slides`` is JSON
+            ``{"slides": [{"start_s", "confidence"}]}`` in uncut time; ``storyboard`` is the WebVTT
+            first, then its sheets; the other roles have one file.
+        is_partial: Some rungs are still being made; the whole set replaces this one.
+        kept: What a cut asset shows of the uncut lecture, in order; ``None``: it is uncut.
+    """
 
     prefix: str
     duration_s: float
     renditions: tuple[RenditionReport, ...]
     poster: str | None = None
-    """File name under ``prefix``."""
     storyboard: str | None = None
-    """File name of the WebVTT under ``prefix``."""
+    files: dict[FileRole, tuple[str, ...]] = Field(default_factory=dict)
+    is_partial: bool = False
+    kept: tuple[KeptRange, ...] | None = None
 
 
 class ClaimUnit(Message):
