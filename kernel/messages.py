@@ -3,7 +3,8 @@
 streamer -> vod   ``PublishRequest`` / ``PublishGrant``, ``BroadcastEvent`` (HTTP, private)
 vod -> streamer   ``EndBroadcast``; answers ``BroadcastStatus``
 vod -> worker     ``RunUnit`` (Celery task ``transcode.run_unit``)
-worker -> vod     ``ClaimUnit``, ``UnitHeartbeat``, ``UnitCompleted``, ``UnitFailed`` (HTTP)
+worker -> vod     ``ClaimUnit``, ``UnitHeartbeat``, ``UnitCompleted``, ``UnitFailed``,
+                  ``UnitReleased``, ``WorkersSeen`` (HTTP)
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from kernel.recording import RecordingIndex
 
 RUN_UNIT_TASK: Final = "transcode.run_unit"
 LEASE_S: Final = 60  # A worker that is silent for this long has lost its unit.
-HEARTBEAT_S: Final = 20  # Three chances per lease.
+HEARTBEAT_S: Final = 10  # Six chances per lease; a cancelled unit is stopped within it.
 
 Protocol = Literal["rtmp", "whip"]
 Queue = Literal["live", "short", "long"]
@@ -263,12 +264,39 @@ class AssetReport(Message):
     kept: tuple[KeptRange, ...] | None = None
 
 
+FailureCause = Literal[
+    "media",  # the input is at fault
+    "tool",  # a program ended badly
+    "stall",  # a program made no progress
+    "timeout",
+    "memory",  # it took too much, or the system killed it
+    "disk",
+    "blobs",  # the store or another neighbour failed
+    "defect",  # a mistake of ours
+    "result",  # vod did not accept what was made
+    "lost",  # the worker fell silent; only vod says so
+    "other",
+]
+MAX_COMMANDS: Final = 200
+
+
 class ClaimUnit(Message):
+    """Ask for work of the queue that the named unit is in.
+
+    Attributes:
+        claim_id: Repeating a claim under the same one brings the same unit again, so an answer
+            that got lost costs nothing.
+    """
+
     worker: str = Field(max_length=128)
+    claim_id: str | None = Field(default=None, max_length=64)
 
 
 class ClaimedUnit(Message):
-    """The unit is yours until the lease runs out. Every report carries ``fence``."""
+    """The unit is yours until the lease runs out. Every report carries ``fence``.
+
+    ``unit_id`` may be of another unit than the message named: reports go to this one.
+    """
 
     unit_id: str
     job_id: str
@@ -289,16 +317,45 @@ class UnitHeartbeat(Message):
     progress: float = Field(ge=0, le=1)
     speed: float | None = None
     """Media seconds per second."""
+    log_tail: str | None = Field(default=None, max_length=4_000)
+    """What the programs said lately; ``None`` leaves what vod has."""
 
 
-class UnitCompleted(Message):
+class _UnitEnded(Message):
+    """``commands``: the exact command lines that ran, in order, folders left out."""
+
     fence: int
-    result: dict[str, Any]
     log_tail: str = Field(default="", max_length=20_000)
+    commands: tuple[str, ...] = Field(default=(), max_length=MAX_COMMANDS)
 
 
-class UnitFailed(Message):
-    fence: int
+class UnitCompleted(_UnitEnded):
+    result: dict[str, Any]
+
+
+class UnitFailed(_UnitEnded):
     reason: str = Field(max_length=2_000)
     is_permanent: bool
-    log_tail: str = Field(default="", max_length=20_000)
+    cause: FailureCause = "other"
+
+
+class UnitReleased(Message):
+    """The worker stops before the unit is done: queue it at once, no attempt is counted."""
+
+    fence: int
+    reason: str = Field(default="", max_length=200)
+
+
+class WorkersSeen(Message):
+    """What a worker process says every ``HEARTBEAT_S``.
+
+    Attributes:
+        names: One per unit it can run at a time, as in ``ClaimUnit.worker``.
+        is_draining: It takes no new units.
+        is_gone: Its last word.
+    """
+
+    names: tuple[str, ...] = Field(min_length=1, max_length=64)
+    queues: tuple[Queue, ...]
+    is_draining: bool = False
+    is_gone: bool = False

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
@@ -251,7 +252,8 @@ def _scan_blocking(folder: Path, base: str, prefix: str) -> Iterator[BlobInfo]:
                 yield from _scan_blocking(folder / name, key, prefix)
         elif key.startswith(prefix):
             try:
-                size_bytes = (folder / name).stat().st_size
+                found = (folder / name).stat()
             except FileNotFoundError:  # Deleted while we listed.
                 continue
-            yield BlobInfo(key, size_bytes)
+            modified_at = datetime.fromtimestamp(found.st_mtime, UTC)
+            yield BlobInfo(key, found.st_size, modified_at)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class BlobInfo:
-    """What is known of one stored object."""
+    """What is known of one stored object.
+
+    Attributes:
+        modified_at: When it was stored, by the store's clock; ``list_keys`` says it.
+    """
 
     key: str
     size_bytes: int
+    modified_at: datetime | None = field(default=None, compare=False)
 
 
 class BlobStore(Protocol):

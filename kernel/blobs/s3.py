@@ -255,7 +255,7 @@ class S3BlobStore:
 
         while page := await self._call(prefix, page_blocking, attempts_count=1):
             for found in page:
-                yield BlobInfo(str(found.object_name), int(found.size))
+                yield BlobInfo(str(found.object_name), int(found.size), found.last_modified)
 
     def local_path(self, key: str) -> Path | None:
         check_key(key)
