@@ -204,12 +204,59 @@ class RenditionPlan(Message):
     reason: str = Field(max_length=500)
 
 
+class SourceReport(Message):
+    """What a lecture is made from, in facts and in sentences.
+
+    Attributes:
+        kind: What its media is: pictures (with or without sound), or sound alone.
+        container: FFmpeg's first name of it: ``mp4``, ``matroska``, ``mpegts`` ...
+        duration_s: Of the lecture that is made, not what a header claims.
+        width_px: As shown: turned upright, before pixels are made square.
+        frame_rate: Of the lecture, ``"25"`` or ``"30000/1001"``; ``None`` without pictures.
+        notes: Chinese sentences for editors: what was repaired, converted or left out.
+    """
+
+    kind: Literal["video", "audio"]
+    container: str = Field(max_length=32)
+    duration_s: float = Field(gt=0)
+    width_px: int | None = None
+    height_px: int | None = None
+    frame_rate: str | None = Field(default=None, max_length=32)
+    video_codec: str | None = Field(default=None, max_length=32)
+    audio_codec: str | None = Field(default=None, max_length=32)
+    notes: tuple[str, ...] = Field(default=(), max_length=40)
+
+
+class EmbeddedChapter(Message):
+    """A chapter the file brought, in lecture time."""
+
+    start_s: float = Field(ge=0)
+    title: str = Field(max_length=200)
+
+
+class EmbeddedCue(Message):
+    start_ms: int = Field(ge=0)
+    end_ms: int = Field(gt=0)
+    text: str = Field(max_length=2_000)
+
+
+class EmbeddedCaptions(Message):
+    """A text track the file brought, in lecture time. ``language`` is BCP 47, ``und`` unknown."""
+
+    language: str = Field(pattern=r"^[A-Za-z0-9-]{1,35}$")
+    label: str = Field(max_length=100)
+    cues: tuple[EmbeddedCue, ...] = Field(max_length=20_000)
+
+
 class PlanReport(Message):
-    """Result of ``plan_recording``; ``UnitCompleted.result`` holds it."""
+    """Result of a planning unit; ``UnitCompleted.result`` holds it."""
 
     plan_hash: str = Field(pattern=r"^[0-9a-f]{12,64}$")
     renditions: tuple[RenditionPlan, ...]
     units: tuple[UnitPlan, ...]
+    source: SourceReport | None = None
+    chapters: tuple[EmbeddedChapter, ...] = Field(default=(), max_length=500)
+    captions: tuple[EmbeddedCaptions, ...] = Field(default=(), max_length=16)
 
 
 class RenditionReport(Message):
