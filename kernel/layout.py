@@ -5,6 +5,8 @@ live/{broadcast_id}/{epoch}/{rendition}/init-{hash}.mp4
 live/{broadcast_id}/{epoch}/{rendition}/{msn}.m4s
 live/{broadcast_id}/journal.jsonl            the recorder's journal, stored at the end of the class
 assets/{asset_id}/{plan_hash}/...            immutable, manifest.json written last
+assets/{asset_id}/{plan_hash}-first/...      the same, of what was ready first
+posters/{lecture_id}/{hash}.jpg              pictures that editors uploaded
 assets/{asset_id}/{plan_hash}-first/...      the same with the first rungs only, for the meantime
 staging/{fence_token}/...                    what a worker has not finished yet
 uploads/{upload_id}

@@ -5,11 +5,14 @@ from __future__ import annotations
 from vod.accounts.models import Account, AccountSession, LoginThrottle
 from vod.assets.models import Asset
 from vod.audit.models import AuditEntry
+from vod.captions.models import CaptionTrack
 from vod.classes.models import LiveClass
 from vod.db.base import Base
 from vod.events.models import InboxEvent
 from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit
 from vod.lectures.models import Lecture
+from vod.material.models import Material
+from vod.posters.models import OwnPoster
 from vod.recordings.models import Recording
 from vod.series.models import Series
 
@@ -19,12 +22,15 @@ __all__ = [
     "Asset",
     "AuditEntry",
     "Base",
+    "CaptionTrack",
     "InboxEvent",
     "Job",
     "Lecture",
     "LiveClass",
     "LoginThrottle",
+    "Material",
     "OutboxMessage",
+    "OwnPoster",
     "Recording",
     "RenditionRow",
     "Series",

@@ -1,0 +1,1 @@
+"""Caption tracks: uploaded, found in the file, or written by a machine."""

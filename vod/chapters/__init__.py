@@ -1,0 +1,1 @@
+"""Chapters of a lecture and suggestions for them."""

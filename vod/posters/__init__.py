@@ -1,0 +1,1 @@
+"""Posters: candidates of the asset, the editor's choice, own pictures."""
