@@ -15,7 +15,7 @@ from kernel.errors import EncodeError
 from kernel.fmp4.init_reader import TrackInfo
 from kernel.fmp4.reader import Fragment, FragmentIndex, index_file, rewrite_moof
 from kernel.timing import TICKS_PER_S, rescale
-from transcode.specs import KEYFRAME_GRID_TICKS
+from transcode.specs import Grid
 
 _COPY_BYTES: Final = 1024 * 1024
 
@@ -62,15 +62,15 @@ class JoinedFile:
     segments: tuple[JoinedSegment, ...]
 
 
-def join_blocking(pieces: Sequence[Piece], output: Path) -> JoinedFile:
-    """Join ``pieces`` into ``output``.
+def join_blocking(pieces: Sequence[Piece], output: Path, *, grid: Grid) -> JoinedFile:
+    """Join ``pieces`` into ``output``; segments begin on ``grid``.
 
     Raises:
         EncodeError: An init differs, samples are missing, time has a hole, a fragment does not
-            begin with a keyframe, or a segment does not begin on the 4 s grid.
+            begin with a keyframe.
         BoxError: A piece is no fragmented MP4.
     """
-    writer = _Joiner()
+    writer = _Joiner(grid)
     with output.open("wb") as target:
         for piece in pieces:
             writer.add(piece, target)
@@ -79,7 +79,8 @@ def join_blocking(pieces: Sequence[Piece], output: Path) -> JoinedFile:
 
 
 class _Joiner:
-    def __init__(self) -> None:
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
         self._init = b""
         self._track: TrackInfo | None = None
         self._clock = 0  # In ticks of the track: where the next fragment must start.
@@ -148,9 +149,9 @@ class _Joiner:
         return run.samples_count
 
     def _list(self, offset: int, size: int, start: int, duration: int) -> None:
-        """Open a segment, or extend the last one when an epoch began inside its 4 s."""
+        """Open a segment, or extend the last one when an epoch began inside its slot."""
         last = self._segments[-1] if self._segments else None
-        if last is not None and _slot(last.start_ticks) == _slot(start):
+        if last is not None and self._slot(last.start_ticks) == self._slot(start):
             self._segments[-1] = JoinedSegment(
                 last.offset_bytes,
                 last.size_bytes + size,
@@ -159,6 +160,9 @@ class _Joiner:
             )
         else:
             self._segments.append(JoinedSegment(offset, size, start, duration))
+
+    def _slot(self, ticks: int) -> int:
+        return self._grid.slot(ticks + 1)  # Clocks that are no multiple of ours round by one.
 
     def finish(self, output: Path, size_bytes: int) -> JoinedFile:
         if self._track is None or not self._segments:
@@ -173,11 +177,6 @@ class _Joiner:
             duration_ticks=duration,
             segments=tuple(self._segments),
         )
-
-
-def _slot(ticks: int) -> int:
-    """Number of the 4 s slot a fragment belongs to."""
-    return ticks // KEYFRAME_GRID_TICKS
 
 
 def _copy_blocking(source: BinaryIO, target: BinaryIO, count: int) -> None:

@@ -282,6 +282,7 @@ class EncodeVideoSpec(Frozen):
 
     start_ticks: int = Field(ge=0)
     end_ticks: int = Field(gt=0)
+    grid: Grid
     source: Source | FileSource | None
     decode: DecodeSpec | None = None
     shape: Shape | None
@@ -304,31 +305,47 @@ class EncodeAudioSpec(Frozen):
 
 
 class RangeRef(Frozen):
-    """Which unit makes which range."""
+    """Which unit makes which range, and of which rungs; without ``rungs``: of all."""
 
     key: str
     start_ticks: int
     end_ticks: int
     is_black: bool
+    rungs: tuple[str, ...] | None = None
 
 
 class MakeImagesSpec(Frozen):
-    """Pictures come from encoded rungs, so that no source has to be decoded again."""
+    """Pictures come from encoded rungs, so that no source has to be decoded again.
+
+    A lecture without pictures has no ranges and no rungs: its poster is drawn.
+    """
 
     duration_ticks: int
     grid: Grid
     ranges: tuple[RangeRef, ...]
-    poster_rung: Rung
-    storyboard_rung: Rung
+    poster_rung: Rung | None
+    storyboard_rung: Rung | None
 
 
 class PublishSpec(Frozen):
+    """Join, check and publish ``rungs`` and the sound.
+
+    Attributes:
+        ranges: Of all rungs; those that bring one rung tile the lecture. A copied source rung is
+            one range.
+        is_partial: More rungs follow in a later set of the same job.
+        colour, preset: What the ranges were encoded with; the manifest keeps them for cutting.
+    """
+
     duration_ticks: int
     grid: Grid
     rungs: tuple[Rung, ...]
     ranges: tuple[RangeRef, ...]
     audio_key: str
     images_key: str | None
+    is_partial: bool = False
+    colour: ColourName = "bt709"
+    preset: str = "veryfast"
 
 
 # ---- results -----------------------------------------------------------------------------------

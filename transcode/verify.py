@@ -11,13 +11,17 @@ from kernel.timing import TICKS_PER_S, to_seconds
 from transcode import commands
 from transcode.context import UnitContext
 from transcode.joins import JoinedFile
-from transcode.specs import KEYFRAME_GRID_TICKS, Rung
+from transcode.specs import Grid, Rung
 
 TOLERANCE_TICKS: Final = 40 * TICKS_PER_S // 1000  # Every rendition holds lecture time within it.
 
 
 def check_lengths(
-    rungs: Sequence[tuple[Rung, JoinedFile]], audio: JoinedFile, *, duration_ticks: int
+    rungs: Sequence[tuple[Rung, JoinedFile]],
+    audio: JoinedFile,
+    *,
+    duration_ticks: int,
+    grid: Grid,
 ) -> None:
     """Check lengths, frame counts and the keyframe grid. Pure.
 
@@ -33,7 +37,7 @@ def check_lengths(
         if joined.samples_count != planned:
             raise _refuse(f"{rung.name} has {joined.samples_count} frames, planned {planned}")
         for segment in joined.segments:
-            if segment.start_ticks % KEYFRAME_GRID_TICKS:
+            if not grid.is_boundary(segment.start_ticks):
                 raise _refuse(
                     f"{rung.name} has a segment at {segment.start_ticks}, off the keyframe grid"
                 )
@@ -49,6 +53,7 @@ async def verify_set(
     audio: JoinedFile,
     *,
     duration_ticks: int,
+    grid: Grid,
     share: tuple[float, float],
 ) -> list[str]:
     """Check the lengths, then decode every rendition once; return the command.
@@ -56,7 +61,7 @@ async def verify_set(
     Raises:
         EncodeError: Something does not decode, or fewer frames come out than went in.
     """
-    check_lengths(rungs, audio, duration_ticks=duration_ticks)
+    check_lengths(rungs, audio, duration_ticks=duration_ticks, grid=grid)
     counts = {rung.name: context.folder / f"{rung.name}.frames" for rung, _ in rungs}
     argv = commands.verify_files(
         context.programs.ffmpeg,

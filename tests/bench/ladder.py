@@ -191,7 +191,8 @@ def build_by_hand(recording: Path, specs: Specs, folder: Path) -> list[str]:
                 "-map", f"[{rung.name}]", "-c:v", "libx264", "-preset", specs.preset,
                 "-profile:v", "high", "-level:v", rung.level, "-crf", str(rung.crf),
                 "-maxrate", str(rung.maxrate_bps), "-bufsize", str(2 * rung.maxrate_bps),
-                "-g", str(rung.gop_frames), "-keyint_min", str(rung.gop_frames),
+                "-g", str(round(4 * rung.frame_rate)),
+                "-keyint_min", str(round(4 * rung.frame_rate)),
                 "-sc_threshold", "0", "-movflags", "+faststart",
                 "-f", "mp4", str(folder / f"hand-{rung.name}.mp4"),
             ]  # fmt: skip

@@ -18,7 +18,7 @@ from transcode.plan.build import build_plan
 from transcode.plan.cuts import cut_ranges, select_segments, split_spans
 from transcode.plan.ladder import build_ladder
 from transcode.sources import write_range
-from transcode.specs import EncodeVideoSpec, Rung, Shape, Source, SourceSegment
+from transcode.specs import EncodeVideoSpec, Grid, Rung, Shape, Source, SourceSegment
 
 SHAPE = Shape(width_px=160, height_px=90)
 HASHES = {"c:v": "rawvideo", "f": "framehash", "hash": "md5", "fps_mode": "passthrough"}
@@ -35,7 +35,8 @@ async def hash_frames(
     rungs = build_ladder(SHAPE, frame_rate=rate, source_bps=None).rungs
     found: dict[str, list[str]] = {rung.name: [] for rung in rungs}
     spans = split_spans(index)[1:]
-    for number, piece in enumerate(cut_ranges(spans, range_ticks=range_s * TICKS_PER_S)):
+    grid = Grid.regular(rate)
+    for number, piece in enumerate(cut_ranges(spans, grid=grid, range_ticks=range_s * TICKS_PER_S)):
         source = Source(
             broadcast_id="b0",
             epoch=piece.span.epoch.epoch,
@@ -53,6 +54,7 @@ async def hash_frames(
         spec = EncodeVideoSpec(
             start_ticks=piece.start_ticks,
             end_ticks=piece.end_ticks,
+            grid=grid,
             source=source,
             shape=SHAPE,
             rungs=rungs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import ffmpeg
 
@@ -12,6 +12,8 @@ from kernel.timing import TICKS_PER_S
 from transcode.commands.base import Stream, compile_command, open_input, with_progress
 from transcode.plan.ladder import fit_inside
 from transcode.specs import EncodeVideoSpec, Rung
+
+MAX_GOP_FRAMES: Final = 2_400  # 20 s at 120 frames/s: longer than any slot of a grid.
 
 
 def encode_video(
@@ -40,7 +42,7 @@ def encode_video(
         ffmpeg.output(
             chains[rung.name],
             str(outputs[rung.name]),
-            **(muxer if muxer is not None else _video_options(rung, spec.start_ticks, spec.preset)),
+            **(muxer if muxer is not None else _video_options(rung, spec)),
         )
         for rung in spec.rungs
     ]
@@ -132,24 +134,34 @@ def _black_chain(rung: Rung, spec: EncodeVideoSpec) -> Stream:
     return _tag_frames(source.video.filter("trim", end_frame=count), spec)
 
 
-def _video_options(rung: Rung, start_ticks: int, preset: str) -> dict[str, Any]:
-    gop = rung.gop_frames
-    offset = rung.first_frame(start_ticks) % gop
+def _place_keyframes(rung: Rung, spec: EncodeVideoSpec) -> str:
+    """Keyframes exactly on the grid of the lecture, and where the range starts."""
+    grid, first = spec.grid, rung.first_frame(spec.start_ticks)
+    gop = grid.gop_frames * rung.frame_rate / grid.frame_rate
+    if grid.is_regular and gop.denominator == 1:
+        return f"expr:eq(n,0)+not(mod(n+{first % int(gop)},{gop}))"
+    frames = {
+        rung.first_frame(tick) for tick in grid.boundaries_in(spec.start_ticks, spec.end_ticks)
+    }
+    # Microseconds; ffmpeg takes the nearest frame.
+    return ",".join(f"{float((n - first) / rung.frame_rate):.6f}" for n in sorted(frames))
+
+
+def _video_options(rung: Rung, spec: EncodeVideoSpec) -> dict[str, Any]:
     return {
         "c:v": "libx264",
-        "preset": preset,
+        "preset": spec.preset,
         "profile:v": "high",
         "level:v": rung.level,  # Fixed: equal parameter sets in every range.
         "crf": rung.crf,  # Still slides cost next to nothing ...
         "maxrate": rung.maxrate_bps,  # ... and motion no more than the cap,
         "bufsize": 2 * rung.maxrate_bps,  # over two seconds, half a segment.
-        # Keyframes exactly on the 4 s grid of the lecture, and where the range starts.
-        "force_key_frames": f"expr:eq(n,0)+not(mod(n+{offset},{gop}))",
+        "force_key_frames": _place_keyframes(rung, spec),
         "forced-idr": 1,  # They are IDRs: a segment decodes alone.
-        "g": 10 * gop,  # No keyframe of x264's own in between;
-        "keyint_min": 10 * gop,  # scene cuts become plain I pictures.
+        "g": MAX_GOP_FRAMES,  # No keyframe of x264's own in between;
+        "keyint_min": MAX_GOP_FRAMES,  # scene cuts become plain I pictures.
         "fps_mode": "passthrough",  # The filter graph has chosen the frames.
-        "video_track_timescale": TICKS_PER_S,
+        "video_track_timescale": rung.clock_hz,
         # One fragment per keyframe, offsets from its own moof, nothing but moof and mdat.
         "movflags": "+frag_keyframe+delay_moov+default_base_moof+skip_sidx+skip_trailer",
         # The edit list takes back the delay of B-frames; negative offsets instead would be shown

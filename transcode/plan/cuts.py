@@ -1,7 +1,7 @@
 """Cut a recording into spans and ranges. Pure.
 
 A *span* is a run of segments of one epoch that is media throughout or lost throughout; a *range*
-is a piece of a span of about two minutes, cut on the 4 s keyframe grid. Ranges tile the lecture.
+is a piece of a span of about two minutes, cut on the keyframe grid. Ranges tile the lecture.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from kernel.recording import RecordedEpoch, RecordedSegment, RecordingIndex
 from kernel.timing import TICKS_PER_S
-from transcode.specs import KEYFRAME_GRID_TICKS
+from transcode.specs import Grid
 
 RANGE_TICKS: Final = 120 * TICKS_PER_S  # About two minutes: a worker lost costs no more than that.
 MIN_RANGE_TICKS: Final = TICKS_PER_S // 2  # Six frames of the slowest rung, twice x264's delay.
@@ -60,7 +60,9 @@ def split_spans(index: RecordingIndex) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def cut_ranges(spans: tuple[Span, ...], *, range_ticks: int = RANGE_TICKS) -> tuple[Range, ...]:
+def cut_ranges(
+    spans: tuple[Span, ...], *, grid: Grid, range_ticks: int = RANGE_TICKS
+) -> tuple[Range, ...]:
     """Cut every span into balanced ranges; inner boundaries lie on the keyframe grid.
 
     A span shorter than ``MIN_RANGE_TICKS`` gives its time to the range before it (whose last
@@ -68,7 +70,7 @@ def cut_ranges(spans: tuple[Span, ...], *, range_ticks: int = RANGE_TICKS) -> tu
     segments of all ranges must be equal.
     """
     ranges: list[Range] = []
-    for piece in _cut_spans(spans, range_ticks):
+    for piece in _cut_spans(spans, grid, range_ticks):
         if ranges and _length(piece) < MIN_RANGE_TICKS:
             ranges[-1] = replace(ranges[-1], end_ticks=piece.end_ticks)
         elif len(ranges) == 1 and _length(ranges[0]) < MIN_RANGE_TICKS:
@@ -82,14 +84,13 @@ def _length(piece: Range) -> int:
     return piece.end_ticks - piece.start_ticks
 
 
-def _cut_spans(spans: tuple[Span, ...], range_ticks: int) -> Iterator[Range]:
+def _cut_spans(spans: tuple[Span, ...], grid: Grid, range_ticks: int) -> Iterator[Range]:
     for span in spans:
         length = span.end_ticks - span.start_ticks
         count = max(1, round(length / range_ticks))
         edges = [span.start_ticks]
         for number in range(1, count):
-            ideal = span.start_ticks + length * number // count
-            edge = round(ideal / KEYFRAME_GRID_TICKS) * KEYFRAME_GRID_TICKS
+            edge = grid.nearest(span.start_ticks + length * number // count)
             if edges[-1] < edge < span.end_ticks:
                 edges.append(edge)
         edges.append(span.end_ticks)

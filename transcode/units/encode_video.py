@@ -8,7 +8,7 @@ from kernel.timing import to_seconds
 from transcode import commands
 from transcode.context import Outcome, UnitContext, describe_command
 from transcode.sources import FetchedSource, write_range
-from transcode.specs import EncodedRung, EncodedVideo, EncodeVideoSpec, parse_spec
+from transcode.specs import EncodedRung, EncodedVideo, EncodeVideoSpec, Source, parse_spec
 
 
 async def encode_video(context: UnitContext) -> Outcome:
@@ -16,7 +16,7 @@ async def encode_video(context: UnitContext) -> Outcome:
     spec = parse_spec(EncodeVideoSpec, context.unit.spec)
     started_s = time.monotonic()
     fetched: FetchedSource | None = None
-    if spec.source is not None:
+    if isinstance(spec.source, Source):
         fetched = await write_range(
             context.store,
             spec.source,

@@ -32,7 +32,7 @@ async def make_images(context: UnitContext) -> Outcome:
     sheet = commands.plan_storyboard(spec.duration_ticks)
     joined = context.folder / "storyboard.mp4"
     pieces = await fetch_pieces(context, spec.ranges, spec.storyboard_rung)
-    await asyncio.to_thread(join_blocking, pieces, joined)
+    await asyncio.to_thread(join_blocking, pieces, joined, grid=spec.grid)
     board = context.folder / "storyboard.jpg"
     board_argv = commands.make_storyboard(
         context.programs.ffmpeg, source=joined, sheet=sheet, output=board

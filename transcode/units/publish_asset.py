@@ -42,7 +42,12 @@ async def publish_asset(context: UnitContext) -> Outcome:
         return Outcome(finished, stale)
     rungs, audio = await _join(context, spec)
     argv = await verify_set(
-        context, rungs, audio, duration_ticks=spec.duration_ticks, share=(0.3, 0.8)
+        context,
+        rungs,
+        audio,
+        duration_ticks=spec.duration_ticks,
+        grid=spec.grid,
+        share=(0.3, 0.8),
     )
     names = [*await _write_playlists(context, rungs, audio), *[f"{r.name}.mp4" for r, _ in rungs]]
     names += [AUDIO_FILE, *await _fetch_images(context, spec)]
@@ -91,11 +96,13 @@ async def _join(context: UnitContext, spec: PublishSpec) -> tuple[RungFiles, Joi
     for number, rung in enumerate(spec.rungs):
         pieces = await fetch_pieces(context, spec.ranges, rung)
         output = context.folder / f"{rung.name}.mp4"
-        rungs.append((rung, await asyncio.to_thread(join_blocking, pieces, output)))
+        rungs.append((rung, await asyncio.to_thread(join_blocking, pieces, output, grid=spec.grid)))
         context.progress.report(0.3 * (number + 1) / (len(spec.rungs) + 1))
     encoded = parse_spec(EncodedAudio, _take_input(context, spec.audio_key))
     staged = await context.fetch(encoded.file, "audio.m4s")
-    audio = await asyncio.to_thread(join_blocking, [Piece(staged, 0)], context.folder / AUDIO_FILE)
+    audio = await asyncio.to_thread(
+        join_blocking, [Piece(staged, 0)], context.folder / AUDIO_FILE, grid=spec.grid
+    )
     return rungs, audio
 
 

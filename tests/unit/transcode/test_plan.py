@@ -17,9 +17,10 @@ from transcode.plan import SourceFacts, build_plan
 from transcode.plan.cuts import MIN_RANGE_TICKS, cut_ranges, select_segments, split_spans
 from transcode.plan.ladder import Ladder, build_ladder, choose_level, fit_inside
 from transcode.plan.rates import LECTURE_RATES, choose_frame_rate
-from transcode.specs import KEYFRAME_GRID_TICKS, EncodeVideoSpec, PublishSpec, Shape, parse_spec
+from transcode.specs import EncodeVideoSpec, Grid, PublishSpec, Shape, parse_spec
 
 HD = Shape(width_px=1280, height_px=720)
+GRID = Grid.regular(Fraction(30))
 
 
 def ladder(width: int, height: int, *, bps: int | None = None, fps: int = 30) -> Ladder:
@@ -106,7 +107,7 @@ def test_every_ladder_holds(width: int, height: int, fps: Fraction) -> None:
     assert caps == sorted(caps, reverse=True)
     for rung in rungs:
         assert rung.width_px % 2 == rung.height_px % 2 == 0
-        assert rung.gop_frames == 4 * rung.frame_rate
+        assert Fraction(Grid.regular(fps).gop_frames) * rung.frame_rate / fps % 1 == 0
 
 
 def test_caps_are_those_of_lectures_and_of_the_source() -> None:
@@ -160,14 +161,14 @@ rows = st.lists(st.tuples(st.integers(1, 6 * SECONDS), st.booleans()), min_size=
 def test_ranges_tile_the_lecture(epochs: list[list[tuple[int, bool]]], range_s: int) -> None:
     index = build_index(*epochs)
     spans = split_spans(index)
-    pieces = cut_ranges(spans, range_ticks=range_s * SECONDS)
+    pieces = cut_ranges(spans, grid=GRID, range_ticks=range_s * SECONDS)
     assert pieces[0].start_ticks == 0
     assert pieces[-1].end_ticks == index.duration_ticks
     starts = {span.start_ticks for span in spans}
     for before, after in itertools.pairwise(pieces):
         assert before.end_ticks == after.start_ticks
         # A cut lies on the grid or where media of another kind begins.
-        assert after.start_ticks in starts or after.start_ticks % KEYFRAME_GRID_TICKS == 0
+        assert after.start_ticks in starts or GRID.is_boundary(after.start_ticks)
         assert after.end_ticks - after.start_ticks >= MIN_RANGE_TICKS
     for piece in pieces:
         assert {item.is_gap for item in piece.span.segments} == {piece.span.is_gap}
@@ -179,7 +180,7 @@ def test_frames_of_ranges_add_up_and_keep_lecture_time(
     segments: list[tuple[int, bool]], fps: Fraction
 ) -> None:
     index = build_index(segments)
-    pieces = cut_ranges(split_spans(index), range_ticks=8 * SECONDS)
+    pieces = cut_ranges(split_spans(index), grid=GRID, range_ticks=8 * SECONDS)
     for rung in build_ladder(HD, frame_rate=fps, source_bps=None).rungs:
         total = sum(rung.first_frame(p.end_ticks) - rung.first_frame(p.start_ticks) for p in pieces)
         assert total == rung.first_frame(index.duration_ticks)
@@ -200,7 +201,7 @@ def test_a_plan_has_every_unit_in_its_order() -> None:
     specs = [parse_spec(EncodeVideoSpec, unit.spec) for unit in report.units[:5]]
     assert [spec.source is None for spec in specs] == [False, False, False, True, False]
     assert specs[0].end_ticks == specs[1].start_ticks
-    assert specs[0].end_ticks % KEYFRAME_GRID_TICKS == 0
+    assert specs[0].grid.is_boundary(specs[0].end_ticks)
     # The second range can look back 30 s for a keyframe, no further.
     source = specs[1].source
     assert source is not None

@@ -23,7 +23,7 @@ from transcode.plan.ladder import build_ladder
 from transcode.playlists import build_media_playlist, build_multivariant, measure_peak_bps
 from transcode.probe import parse_probe
 from transcode.progress import MAX_LINE_BYTES, Progress, ProgressParser
-from transcode.specs import EncodeVideoSpec, Shape
+from transcode.specs import EncodeVideoSpec, Grid, Shape
 from transcode.storyboard import build_vtt
 from transcode.units.publish_asset import find_stale_prefixes
 from transcode.verify import check_lengths
@@ -33,6 +33,8 @@ RUNGS = build_ladder(
     Shape(width_px=640, height_px=360), frame_rate=Fraction(25), source_bps=None
 ).rungs
 
+
+GRID = Grid.regular(Fraction(25))
 
 # ---- progress ----
 
@@ -236,7 +238,7 @@ def test_sets_that_do_not_hold_are_refused(
     video: JoinedFile, audio: JoinedFile, words: str
 ) -> None:
     with pytest.raises(EncodeError, match=words):
-        check_lengths([(RUNGS[0], video)], audio, duration_ticks=10 * TICKS_PER_S)
+        check_lengths([(RUNGS[0], video)], audio, duration_ticks=10 * TICKS_PER_S, grid=GRID)
 
 
 def test_staging_of_every_attempt_is_found() -> None:
@@ -254,6 +256,7 @@ def test_every_input_is_a_forced_local_file(tmp_path: Path) -> None:
     spec = EncodeVideoSpec(
         start_ticks=0,
         end_ticks=4 * TICKS_PER_S,
+        grid=GRID,
         source=None,
         shape=Shape(width_px=640, height_px=360),
         rungs=RUNGS,
