@@ -59,6 +59,7 @@ def render_gate_config(
         "STREAMER": _upstream("streamer", settings.streamer_address),
         "TRUSTED_GEO": " ".join(f"{network} 1;" for network in settings.trusted_proxies),
         "REAL_IP": _render_real_ip(settings),
+        "SOCKET": str(settings.gate_socket),
         "LISTEN": _render_listen(settings),
         "TLS": _render_tls(settings),
         "PLAYER": str(paths.player),

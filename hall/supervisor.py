@@ -34,6 +34,7 @@ class ChildSpec:
     Attributes:
         stop_signal: What asks it politely.
         stop_deadline_s: How long it may take; then comes SIGTERM, then the whole group is killed.
+        sockets: It listens there and does not remove what its killed predecessor left.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ChildSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     stop_deadline_s: float = 10.0
+    sockets: tuple[Path, ...] = ()
 
 
 class Child:
@@ -83,6 +85,8 @@ class Child:
 
     async def _start(self) -> asyncio.subprocess.Process:
         self.starts_count += 1
+        for path in self.spec.sockets:
+            path.unlink(missing_ok=True)
         argv = (sys.executable, "-I", "-S", str(LIFELINE), str(os.getpid()), *self.spec.argv)
         process = await asyncio.create_subprocess_exec(
             *argv,

@@ -80,7 +80,13 @@ def gate_child(settings: Settings, *, player: Path) -> ChildSpec:
     nginx = str(find_nginx())
     argv = (nginx, "-p", str(config.parent), "-c", str(config), "-e", "stderr")
     # SIGQUIT lets requests finish that wait for the next part; nobody waits for a long download.
-    return ChildSpec("gate", argv, stop_signal=signal.SIGQUIT, stop_deadline_s=GATE_QUIT_S)
+    return ChildSpec(
+        "gate",
+        argv,
+        stop_signal=signal.SIGQUIT,
+        stop_deadline_s=GATE_QUIT_S,
+        sockets=(settings.gate_socket,),
+    )
 
 
 def _valkey(settings: Settings) -> ChildSpec:

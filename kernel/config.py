@@ -191,6 +191,11 @@ class Settings(BaseSettings):
         return self.streamer_listen or f"unix:{self.sockets / 'streamer.sock'}"
 
     @property
+    def gate_socket(self) -> Path:
+        """The gate's own private listener, for whoever prepares its cache."""
+        return self.sockets / "gate.sock"
+
+    @property
     def vod_internal_address(self) -> str:
         if self.internal_bind:
             return f"tcp:{self.internal_bind}:{self.vod_internal_port}"

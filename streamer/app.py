@@ -23,7 +23,7 @@ from streamer.broadcast.factory import BroadcastFactory, Equipment
 from streamer.broadcast.registry import BroadcastRegistry
 from streamer.broadcast.tasks import Supervisor
 from streamer.internal import build_internal_app
-from streamer.live import Viewers, live_routes
+from streamer.live import GateEdgeCache, Viewers, live_routes
 from streamer.recorder.writer import SpoolWriter
 from streamer.rtmp import RtmpServer
 from streamer.settings import StreamerSettings
@@ -109,6 +109,7 @@ async def _build(settings: Settings, own: StreamerSettings, stack: AsyncExitStac
     supervisor = Supervisor()
     stack.push_async_callback(supervisor.close)
     viewers = Viewers(clock)
+    edge_cache = await stack.enter_async_context(GateEdgeCache(str(own.gate_socket)))
     equipment = Equipment(
         spool=own.spool,
         writer=writer,
@@ -116,6 +117,7 @@ async def _build(settings: Settings, own: StreamerSettings, stack: AsyncExitStac
         disk=disk,
         decoder=decoder,
         sender=events,
+        edge_cache=edge_cache,
         clock=clock,
     )
     registry = await stack.enter_async_context(

@@ -17,6 +17,7 @@ class StreamerSettings:
         internal_address: The private listener.
         vod_peer: Where vod's private listener is.
         spool: Folder of what is recorded and not stored yet.
+        gate_socket: Where a gate on this machine takes parts into its cache; may be absent.
     """
 
     media_address: str
@@ -25,6 +26,7 @@ class StreamerSettings:
     rtmp_host: str
     rtmp_port: int
     spool: Path
+    gate_socket: Path
 
     @classmethod
     def from_settings(cls, settings: Settings) -> StreamerSettings:
@@ -35,4 +37,5 @@ class StreamerSettings:
             rtmp_host=settings.bind,
             rtmp_port=settings.rtmp_port,
             spool=settings.data / "spool",
+            gate_socket=settings.gate_socket,
         )

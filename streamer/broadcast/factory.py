@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from streamer.broadcast.tasks import Supervisor, stop
 from streamer.events import Outbox
 from streamer.events.file import OutboxFile, StoredEvents
 from streamer.events.outbox import EventSender
-from streamer.live import LiveWindow
+from streamer.live import EdgeCache, LiveWindow, NullEdgeCache
 from streamer.recorder.history import History, replay_journal
 from streamer.recorder.lines import BroadcastLine
 from streamer.recorder.reader import RecordedMedia
@@ -46,6 +46,7 @@ class Equipment:
     decoder: BoundedExecutor
     sender: EventSender
     clock: Clock
+    edge_cache: EdgeCache = field(default_factory=NullEdgeCache)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ class BroadcastFactory:
     def build_window(self, history: History, folder: SpoolFolder) -> LiveWindow:
         """The window as the journal knows it; its media is read from spool or blob store."""
         media = RecordedMedia(folder, blobs=self._equipment.blobs, disk=self._equipment.disk)
-        window = LiveWindow(folder.broadcast_id, media)
+        window = LiveWindow(folder.broadcast_id, media, edge_cache=self._equipment.edge_cache)
         if history.epochs or history.is_ended:
             window.restore(
                 [item.info for item in history.epochs],

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from kernel.errors import CapacityError, NotFoundError
-from kernel.layout import Rendition
+from kernel.layout import Rendition, segment_key
 from streamer.live.blocking import Edge, ReloadRequest, check_reach, is_satisfied
+from streamer.live.edge_cache import EdgeCache, NullEdgeCache
 from streamer.live.multivariant import Rates, render_multivariant
 from streamer.live.playlists import (
     PARTS_SEGMENTS_COUNT,
@@ -45,11 +46,13 @@ class LiveWindow:
         *,
         hold_s: float = HOLD_S,
         store: MediaStore | None = None,
+        edge_cache: EdgeCache | None = None,
     ) -> None:
         self.broadcast_id = broadcast_id
         self.reader = reader
         self._hold_s = hold_s
         self._store = store or MediaStore()
+        self._edge_cache = edge_cache or NullEdgeCache()
         self._epochs: dict[int, EpochInfo] = {}
         self._segments: list[ListedSegment] = []
         self._by_msn: dict[int, ListedSegment] = {}
@@ -133,7 +136,7 @@ class LiveWindow:
         self._open.end_ticks = part.start_ticks + part.duration_ticks
         self._edge_ticks = self._open.end_ticks
         self._show_gaps([msn for msn in forgotten if msn in self._lost])
-        self._change()
+        self._change(new_part=part)
 
     def on_segment(self, segment: SegmentInfo) -> None:
         if self._open is None or self._open.msn != segment.msn:
@@ -357,14 +360,24 @@ class LiveWindow:
             return len(self._segments)
         return max(0, oldest - self._segments[0].msn)
 
-    def _change(self) -> None:
-        """A new version: forget the rendered texts and wake everybody."""
+    def _change(self, *, new_part: Part | None = None) -> None:
+        """A new version: forget the rendered texts and wake everybody.
+
+        A crowd is woken once the part that all of it will ask for lies in the gate's cache.
+        """
         self._version += 1
         self._rendered.clear()
         self._edge = None
-        if self._waiters:
-            waiters, self._waiters = self._waiters, set()
+        if not self._waiters:
+            return
+        waiters, self._waiters = self._waiters, set()
+        if new_part is None or len(waiters) <= WAKE_COUNT or self._open is None:
             self._wake(waiters)
+            return
+        key = segment_key(self.broadcast_id, epoch=new_part.epoch, rendition="av", msn=new_part.msn)
+        index = len(self._open.parts) - 1
+        path = f"/{key.removesuffix('.m4s')}.{index}.m4s"
+        self._edge_cache.offer(path, lambda: self._wake(waiters))
 
     def _wake(self, waiters: set[asyncio.Future[None]]) -> None:
         """Wake some; the loop looks at its sockets before the next ones.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -176,6 +177,42 @@ async def test_decision_comes_before_the_media_cache(
     async with client.get(url, headers={"Authorization": "Bearer other"}) as response:
         assert response.status == 403
     assert len(gate.streamed) == 1
+
+
+async def test_a_part_brought_by_streamer_is_there_for_whoever_may(
+    gate: Backends, client: aiohttp.ClientSession, short_dir: Path
+) -> None:
+    socket = str(Settings(data=short_dir / "data").gate_socket)
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(socket)) as private:
+        async with private.get("http://gate/live/b1/0/av/3.1.m4s") as response:
+            assert response.status == 200
+            await response.read()
+        for path in ("/live/b1/av.m3u8", "/api/v1/home", "/media/l1/index.m3u8", "/"):
+            async with private.get("http://gate" + path) as response:
+                assert response.status == 404, "nothing else is served there"
+    assert (len(gate.streamed), gate.asked) == (1, [])
+    async with client.get(gate.origin + "/live/b1/0/av/3.1.m4s") as response:
+        assert response.status == 200
+    assert (len(gate.streamed), len(gate.asked)) == (1, 1)
+    gate.allowed = False
+    stranger = {"Authorization": "Bearer other"}
+    async with client.get(gate.origin + "/live/b1/0/av/3.1.m4s", headers=stranger) as response:
+        assert response.status == 403
+
+
+async def test_a_killed_gate_comes_back_with_its_private_listener(
+    gate: Backends, client: aiohttp.ClientSession, short_dir: Path
+) -> None:
+    pid_file = short_dir / "data" / "nginx" / "nginx.pid"
+    master = int(await asyncio.to_thread(pid_file.read_text))
+    os.killpg(os.getpgid(master), signal.SIGKILL)
+    await eventually(lambda: _answers(gate.origin), timeout_s=10)
+    socket = str(Settings(data=short_dir / "data").gate_socket)
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(socket)) as private,
+        private.get("http://gate/live/b1/0/av/9.0.m4s") as response,
+    ):
+        assert response.status == 200
 
 
 async def test_another_object_is_another_decision(

@@ -16,7 +16,7 @@ from kernel.errors import BlobMissingError, CapacityError, NotFoundError
 from kernel.hls import parse_media_playlist, parse_multivariant_playlist
 from kernel.http import problem_middleware
 from kernel.layout import Rendition
-from streamer.live import LiveWindow, Viewers, live_routes
+from streamer.live import EdgeCache, LiveWindow, Viewers, live_routes
 from streamer.live.blocking import ReloadRequest
 from streamer.live.store import MediaStore
 from streamer.packager import Packager
@@ -67,12 +67,16 @@ class SpoolReader:
 class Origin:
     """One broadcast behind the routes, with a publisher that the test drives."""
 
-    def __init__(self, *, hold_s: float) -> None:
+    def __init__(self, *, hold_s: float, edge_cache: EdgeCache | None = None) -> None:
         self.clock = FakeClock()
         self.viewers = Viewers(self.clock)
         self.spool = SpoolReader()
         self.window = LiveWindow(
-            "b", self.spool, hold_s=hold_s, store=MediaStore(max_ticks=12 * SECOND)
+            "b",
+            self.spool,
+            hold_s=hold_s,
+            store=MediaStore(max_ticks=12 * SECOND),
+            edge_cache=edge_cache,
         )
         self.packager = Packager("b", [self.spool, self.window], self.clock)
         self.position = 0
