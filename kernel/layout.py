@@ -5,9 +5,8 @@ live/{broadcast_id}/{epoch}/{rendition}/init-{hash}.mp4
 live/{broadcast_id}/{epoch}/{rendition}/{msn}.m4s
 live/{broadcast_id}/journal.jsonl            the recorder's journal, stored at the end of the class
 assets/{asset_id}/{plan_hash}/...            immutable, manifest.json written last
-assets/{asset_id}/{plan_hash}-first/...      the same, of what was ready first
-posters/{lecture_id}/{hash}.jpg              pictures that editors uploaded
 assets/{asset_id}/{plan_hash}-first/...      the same with the first rungs only, for the meantime
+posters/{lecture_id}/{hash}.jpg              pictures that editors uploaded
 staging/{fence_token}/...                    what a worker has not finished yet
 uploads/{upload_id}
 ```
@@ -45,6 +44,11 @@ def asset_prefix(asset_id: str, *, plan_hash: str, is_partial: bool = False) -> 
     """Folder of a published set; what is published before all rungs are made has its own."""
     suffix = "-first" if is_partial else ""
     return f"assets/{asset_id}/{plan_hash}{suffix}/"
+
+
+def poster_key(lecture_id: str, name: str) -> str:
+    """Key of a picture that an editor uploaded; ``name`` is ``{hash}.jpg``."""
+    return f"posters/{lecture_id}/{name}"
 
 
 def staging_prefix(token: str) -> str:

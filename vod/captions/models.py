@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from vod.db.base import ID_CHARS, JSON_DOCUMENT, Base, HasId, short_enum
 
 MAX_LANGUAGE_CHARS = 35  # RFC 5646 §4.4.1: what an implementation should be able to hold.
-MAX_LABEL_CHARS = 64
+MAX_LABEL_CHARS = 100
 
 
 class CaptionOrigin(enum.Enum):

@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("lecture_id", sa.String(length=32), nullable=False),
         sa.Column("language", sa.String(length=35), nullable=False),
-        sa.Column("label", sa.String(length=64), nullable=False),
+        sa.Column("label", sa.String(length=100), nullable=False),
         sa.Column(
             "origin",
             sa.Enum(
