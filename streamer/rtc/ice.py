@@ -25,6 +25,8 @@ from kernel.errors import CapacityError
 
 WILDCARDS: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
 SOCKET_BUFFER_BYTES: Final = 4 << 20  # A 1 MB key picture in one burst; the kernel counts double.
+BURST_DATAGRAMS: Final = 64  # Read in one turn of the loop; a 1 MB key picture takes a dozen.
+MAX_DATAGRAM_BYTES: Final = 65_536
 QUEUE_DATAGRAMS: Final = 4096  # Between socket and DTLS; ~5 MB.
 SERVER_TIMEOUT_S: Final = 3.0
 _CREDENTIALS: Final = re.compile(r"(turns?):([^:@]+):([^@]+)@(.+)")
@@ -110,14 +112,53 @@ class RtcNetwork:
 
 
 class _MediaProtocol(ice.StunProtocol):
-    """aioice's socket handler with a short way for media."""
+    """aioice's socket handler with a short way for media.
+
+    asyncio hands over one datagram per turn of the loop, and a turn costs more than a packet of
+    media does. A picture comes as a burst: what has arrived with its first packet is read at once.
+
+    Attributes:
+        socket: Bound and non-blocking; ``None`` for relayed candidates.
+    """
+
+    socket: socket.socket | None = None
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        self._take(data, addr)
+        if self.socket is None:
+            return
+        for _ in range(BURST_DATAGRAMS):
+            try:
+                data, addr = self.socket.recvfrom(MAX_DATAGRAM_BYTES)
+            except OSError:  # Nothing is left; a real fault asyncio meets and reports itself.
+                return
+            self._take(data, addr)
+
+    def _take(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         # RFC 7983 §7: a first byte of 128..191 is RTP or RTCP, 0..3 is STUN.
         if data and isinstance(data, bytes) and 127 < data[0] < 192:  # noqa: PLR2004 - the same
             self.receiver.data_received(data, self.local_candidate.component)
         else:
             super().datagram_received(data, addr)
+
+
+def _open_socket(address: str, port: int) -> socket.socket:
+    """Bind a non-blocking UDP socket with room for a burst.
+
+    Raises:
+        OSError: The port is taken, or the address is not ours.
+    """
+    is_v6 = ipaddress.ip_address(address).version == 6  # noqa: PLR2004 - the version's number
+    udp = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        udp.setblocking(False)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER_BYTES)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+        udp.bind((address, port))
+    except BaseException:
+        udp.close()
+        raise
+    return udp
 
 
 class HallIceConnection(ice.Connection):
@@ -174,15 +215,14 @@ class HallIceConnection(ice.Connection):
         loop = asyncio.get_running_loop()
         for port in self._list_ports():
             try:
-                transport, protocol = await loop.create_datagram_endpoint(
-                    lambda: _MediaProtocol(self), local_addr=(address, port)
-                )
+                udp = _open_socket(address, port)
             except OSError as error:
                 log.debug("rtc_port_taken", address=address, port=port, error=str(error))
                 continue
-            udp = transport.get_extra_info("socket")
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER_BYTES)
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+            transport, protocol = await loop.create_datagram_endpoint(
+                lambda: _MediaProtocol(self), sock=udp
+            )
+            protocol.socket = udp
             host, bound_port = transport.get_extra_info("sockname")[:2]
             protocol.local_candidate = Candidate(
                 foundation=candidate_foundation("host", "udp", host),
