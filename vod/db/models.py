@@ -9,12 +9,14 @@ from vod.captions.models import CaptionTrack
 from vod.classes.models import LiveClass
 from vod.db.base import Base
 from vod.events.models import InboxEvent
-from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit
+from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit, UnitAttempt, WorkerRow
 from vod.lectures.models import Lecture
 from vod.material.models import Material
 from vod.posters.models import OwnPoster
 from vod.recordings.models import Recording
 from vod.series.models import Series
+from vod.storage.models import OrphanListing
+from vod.uploads.models import Upload, UploadPart
 
 __all__ = [
     "Account",
@@ -29,10 +31,15 @@ __all__ = [
     "LiveClass",
     "LoginThrottle",
     "Material",
+    "OrphanListing",
     "OutboxMessage",
     "OwnPoster",
     "Recording",
     "RenditionRow",
     "Series",
     "Unit",
+    "UnitAttempt",
+    "Upload",
+    "UploadPart",
+    "WorkerRow",
 ]

@@ -7,7 +7,7 @@ One unit::
     waiting --> queued --> running --> done                                  failed
      | ^ ^       | | ^       | | |                                             ^
      | | |       | | +-------+ | +----- permanent, or 5 attempts used ---------+
-     | | +-------+ | transient failure or expired lease
+     | | +-------+ | transient failure, expired lease, or the worker stops
      | +--------------- held --+   (another unit of the job failed for good)
      +-------------+-----------+----> cancelled (a newer recording or a person)
 
@@ -23,8 +23,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from kernel.errors import ConflictError
+from kernel.messages import FailureCause
 
 MAX_ATTEMPTS: Final = 5  # DESIGN §5: retried <= 5 with back-off.
+MAX_MEMORY_FAILURES: Final = 2  # A neighbour may have been greedy once; twice it is the unit.
 BACKOFF_BASE_S: Final = 5  # 5, 15, 45, 135 s: a restart of a neighbour fits into the second one.
 BACKOFF_FACTOR: Final = 3
 RESEND_BASE_S: Final = 60  # A message not claimed for this long may be lost.
@@ -52,6 +54,16 @@ class JobState(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
+class AttemptOutcome(enum.StrEnum):
+    """What became of one claim of a unit."""
+
+    DONE = "done"
+    FAILED = "failed"
+    LOST = "lost"
+    RELEASED = "released"
+    STOPPED = "stopped"
+
+
 class UnitEvent(enum.Enum):
     """What happens to a unit."""
 
@@ -59,6 +71,7 @@ class UnitEvent(enum.Enum):
     CLAIMED = "a worker took it"
     COMPLETED = "the worker finished it"
     POSTPONED = "it failed or its lease ran out, and it may be tried again"
+    RELEASED = "its worker stops and gives it back"
     GAVE_UP = "it failed for good"
     HELD = "another unit of its job failed for good"
     RETRIED = "a person asked for another try"
@@ -74,6 +87,7 @@ TRANSITIONS: Final[Mapping[tuple[UnitState, UnitEvent], UnitState]] = {
     (_S.QUEUED, _E.CANCELLED): _S.CANCELLED,
     (_S.RUNNING, _E.COMPLETED): _S.DONE,
     (_S.RUNNING, _E.POSTPONED): _S.QUEUED,
+    (_S.RUNNING, _E.RELEASED): _S.QUEUED,
     (_S.RUNNING, _E.GAVE_UP): _S.FAILED,
     (_S.RUNNING, _E.HELD): _S.WAITING,
     (_S.RUNNING, _E.CANCELLED): _S.CANCELLED,
@@ -99,8 +113,16 @@ def find_sources(event: UnitEvent) -> tuple[UnitState, ...]:
     return tuple(state for state, known in TRANSITIONS if known is event)
 
 
-def is_retry_allowed(attempt: int) -> bool:
-    """Tell whether a unit that failed in its ``attempt``-th run (from 1) is tried again."""
+def is_retry_allowed(
+    attempt: int, *, cause: FailureCause = "other", same_cause_count: int = 1
+) -> bool:
+    """Tell whether a unit that failed in its ``attempt``-th run (from 1) is tried again.
+
+    Args:
+        same_cause_count: How many of its runs, this one included, failed for ``cause``.
+    """
+    if cause == "memory" and same_cause_count >= MAX_MEMORY_FAILURES:
+        return False
     return attempt < MAX_ATTEMPTS
 
 

@@ -1,0 +1,1 @@
+"""What lies in the blob store and belongs to nobody."""
