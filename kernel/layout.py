@@ -8,7 +8,8 @@ assets/{asset_id}/{plan_hash}/...            immutable, manifest.json written la
 assets/{asset_id}/{plan_hash}-first/...      the same with the first rungs only, for the meantime
 posters/{lecture_id}/{hash}.jpg              pictures that editors uploaded
 staging/{fence_token}/...                    what a worker has not finished yet
-uploads/{upload_id}
+uploads/{upload_id}                          a whole file as it was sent
+uploads/{upload_id}.tail-{received_bytes}    bytes after its last whole part, unfinished
 ```
 A recorded segment has one URL for ever, its blob key behind a slash: ``/live/...``.
 """
@@ -49,6 +50,15 @@ def asset_prefix(asset_id: str, *, plan_hash: str, is_partial: bool = False) -> 
 def poster_key(lecture_id: str, name: str) -> str:
     """Key of a picture that an editor uploaded; ``name`` is ``{hash}.jpg``."""
     return f"posters/{lecture_id}/{name}"
+
+
+def upload_key(upload_id: str) -> str:
+    return f"uploads/{upload_id}"
+
+
+def upload_tail_key(upload_id: str, *, received_bytes: int) -> str:
+    """Key of bytes that wait for the rest of their part; ``received_bytes`` after them."""
+    return f"uploads/{upload_id}.tail-{received_bytes}"
 
 
 def staging_prefix(token: str) -> str:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from vod.accounts.views import ROUTES as ACCOUNT_ROUTES
 from vod.audit.views import ROUTES as AUDIT_ROUTES
+from vod.captions.views import ROUTES as CAPTION_ROUTES
 from vod.classes.views import ROUTES as CLASS_ROUTES
 from vod.events.views import INTERNAL_ROUTES as EVENT_ROUTES
 from vod.home.views import ROUTES as HOME_ROUTES
@@ -25,6 +26,7 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *CLASS_ROUTES,
     *SERIES_ROUTES,
     *LECTURE_ROUTES,
+    *CAPTION_ROUTES,
     *JOB_ROUTES,
     *SIGNED_URL_ROUTES,
     *AUDIT_ROUTES,

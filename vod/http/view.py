@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp import web
 from aiohttp_pydantic import PydanticView
@@ -27,13 +27,20 @@ class _StrictBody(BodyGetter):  # type: ignore[misc]  # The library ships no typ
         # A form cannot send this type across origins, so it also helps against CSRF.
         if request.content_type != "application/json":
             raise InputError("the body must be application/json", status=415)
+        limit_bytes: int | None = getattr(request.match_info.handler, "max_body_bytes", None)
+        if limit_bytes is not None:
+            request = request.clone(client_max_size=limit_bytes)
         kwargs_view[self.arg_name] = await parse_body(request, self.model)
 
 
 class ApiView(PydanticView):  # type: ignore[misc]  # The library ships no types.
-    """A resource. Handlers: parse -> one service call -> render."""
+    """A resource. Handlers: parse -> one service call -> render.
+
+    ``max_body_bytes``: Of a JSON body, where that may be larger than the application's limit.
+    """
 
     request: web.Request
+    max_body_bytes: ClassVar[int | None] = None
 
     @staticmethod
     def _parse_func_signature(func: Callable[..., Any]) -> Iterable[AbstractInjector]:
