@@ -38,16 +38,16 @@ _TOKEN: Final = re.compile(
 # What a break costs, by what stands before it; lower is better. The scale is width squared: a line
 # that is 6 half characters shorter than its share costs 36.
 _AFTER_END: Final = 0
-_AFTER_PAUSE: Final = 40
+_AFTER_PAUSE: Final = 50
 _AT_SPACE: Final = 90
 _AT_BRACKET: Final = 70  # Before what opens a title or a quotation,
 _AT_PARTICLE: Final = 150  # beside a Han character that seldom is half of a word,
-_INSIDE: Final = 260  # between two others: perhaps in the middle of a word,
+_INSIDE: Final = 400  # between two others: perhaps in the middle of a word,
 _IN_BRACKETS: Final = 120  # and this in addition inside of a title or a quotation.
 _WIDOW: Final = 150  # A last line of three characters.
 _WIDOW_WIDTH: Final = 8
 _PER_LINE: Final = 120  # Fewer lines are calmer,
-_PER_SCREEN: Final = 200  # fewer changes of the picture even more.
+_PER_SCREEN: Final = 100  # fewer changes of the picture even more.
 _FORBIDDEN: Final = 5000
 _INFINITE: Final = float("inf")
 
@@ -191,9 +191,7 @@ def _chop(piece: str, limit: int) -> Iterator[_Token]:
 def _price(piece: str, following: str) -> int:
     """Say what it costs to end a line after ``piece``."""
     last = piece[-1]
-    if following and following[0] in _CLOSERS:
-        return _FORBIDDEN
-    if last in _OPENERS:
+    if following[:1] in _CLOSERS or last in _OPENERS:
         return _FORBIDDEN
     if last in _ENDS or (last == "." and following == " "):
         return _AFTER_END
