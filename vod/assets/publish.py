@@ -43,7 +43,7 @@ async def publish_asset(
             id=job.asset_id,
             lecture_id=job.lecture_id,
             job_id=job.id,
-            recording_version=job.recording_version,
+            source_version=job.source_version,
             plan_hash=plan_hash,
             duration_ticks=round(report.duration_s * TICKS_PER_S),
             poster=report.poster,
@@ -56,7 +56,7 @@ async def publish_asset(
     flipped = await change(
         session,
         update(Lecture)
-        .where(Lecture.id == job.lecture_id, Lecture.recording_version == job.recording_version)
+        .where(Lecture.id == job.lecture_id, Lecture.source_version == job.source_version)
         .values(asset_id=job.asset_id, state=LectureState.READY, published_at=now),
     )
     if flipped != 1:

@@ -140,7 +140,7 @@ class Retention(Sweep):
             .join(Asset, Asset.id == Lecture.asset_id)
             .where(
                 Recording.version == Lecture.recording_version,
-                Recording.version == Asset.recording_version,
+                Recording.version == Asset.source_version,
                 Recording.stored_at.is_not(None),
                 Recording.live_deleted_at.is_(None),
                 Lecture.deleted_at.is_(None),  # Those are cleaned up as a whole.

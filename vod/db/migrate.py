@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from vod.db.engine import build_engine
 
@@ -37,9 +37,16 @@ def run_migrations_blocking(
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         step = command.downgrade if is_downgrade else command.upgrade
         step(build_config(connection), revision)
+        if connection.dialect.name == "sqlite":
+            broken = connection.execute(text("PRAGMA foreign_key_check")).all()
+            if broken:
+                raise RuntimeError(f"rows without their parents after migrating: {broken[:5]}")
 
     async def run_once() -> None:
         engine = build_engine(url, is_writer=True)
+        if engine.dialect.name == "sqlite":
+            # A table is changed by copying it; dropping the old one must not take its children.
+            event.listen(engine.sync_engine, "connect", _release_children)
         try:
             async with engine.begin() as connection:
                 await connection.run_sync(run)
@@ -47,3 +54,9 @@ def run_migrations_blocking(
             await engine.dispose()
 
     asyncio.run(run_once())
+
+
+def _release_children(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=OFF")
+    cursor.close()

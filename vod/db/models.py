@@ -8,6 +8,7 @@ from vod.audit.models import AuditEntry
 from vod.captions.models import CaptionTrack
 from vod.classes.models import LiveClass
 from vod.db.base import Base
+from vod.editing.models import Edit
 from vod.events.models import InboxEvent
 from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit, UnitAttempt, WorkerRow
 from vod.lectures.models import Lecture
@@ -25,6 +26,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "CaptionTrack",
+    "Edit",
     "InboxEvent",
     "Job",
     "Lecture",

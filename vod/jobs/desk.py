@@ -24,7 +24,7 @@ async def load_jobs(session: AsyncSession, lecture_id: str) -> schemas.JobList:
         await session.scalars(
             select(Job)
             .where(Job.lecture_id == lecture_id)
-            .order_by(Job.recording_version.desc(), Job.generation.desc())
+            .order_by(Job.source_version.desc(), Job.generation.desc())
             .limit(MAX_JOBS)
         )
     ).all()

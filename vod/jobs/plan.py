@@ -1,4 +1,4 @@
-"""Check what ``plan_recording`` reports before it becomes rows. Pure. No I/O."""
+"""Check what a planning unit reports before it becomes rows. Pure. No I/O."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_plan(report: PlanReport) -> None:
         raise _refuse(f"the key {PLAN_KEY!r} belongs to the planning unit")
     renditions = {rendition.name for rendition in report.renditions}
     for unit in units:
-        if unit.kind == "plan_recording":
+        if unit.kind.startswith("plan_"):
             raise _refuse(f"unit {unit.key!r} would plan again")
         if unknown := set(unit.after) - keys:
             raise _refuse(f"unit {unit.key!r} comes after unknown {sorted(unknown)}")

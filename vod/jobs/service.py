@@ -24,7 +24,7 @@ from vod.db.engine import Database
 from vod.jobs import queries
 from vod.jobs.giveback import give_back
 from vod.jobs.models import Job, OutboxMessage, Unit
-from vod.jobs.planning import insert_plan, start_again
+from vod.jobs.planning import PLANNING, insert_plan, start_again
 from vod.jobs.policy import (
     JobState,
     UnitEvent,
@@ -140,7 +140,7 @@ class JobService:
             )
             if not won:
                 raise _old_fence(unit_id, report.fence)
-            if unit.kind == "plan_recording":
+            if unit.kind in PLANNING:
                 plan = _read_result(PlanReport, report.result)
                 await insert_plan(session, job, plan, now=now)
             elif unit.kind == "publish_asset":

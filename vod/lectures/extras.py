@@ -40,7 +40,7 @@ async def load_extras(
         await session.scalars(
             select(Job)
             .where(Job.lecture_id.in_(ids))
-            .order_by(Job.recording_version.desc(), Job.generation.desc())
+            .order_by(Job.source_version.desc(), Job.generation.desc())
         )
     )
     progress = await load_progress(session, [job.id for job in jobs])

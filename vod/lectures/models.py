@@ -29,7 +29,11 @@ class Lecture(HasId, Base):
     Attributes:
         live_class_id: Unique: a class has exactly one replay (invariant 4).
         recording_version: Which version of the class's recording it plays; ``None`` without one.
+        source_version: Counts what it was made from: versions of its recording, then of uploaded
+            files. Jobs and assets carry the version they are of; an older one never wins.
+        upload_id: The uploaded file it is made from; ``None`` while that is the recording.
         asset_id: The published asset, flipped when a finished set is complete; ``None`` before.
+        base_asset_id: The uncut set while ``asset_id`` is a cut of it, or of its predecessor.
         deleted_at: Set instead of removing the row, so that an event that arrives late cannot
             bring a deleted replay back.
     """
@@ -57,7 +61,10 @@ class Lecture(HasId, Base):
     recorded_at: Mapped[datetime | None]
     published_at: Mapped[datetime | None]
     recording_version: Mapped[int | None]
+    source_version: Mapped[int] = mapped_column(default=0)
+    upload_id: Mapped[str | None] = mapped_column(String(ID_CHARS), index=True)
     asset_id: Mapped[str | None] = mapped_column(String(ID_CHARS), index=True)
+    base_asset_id: Mapped[str | None] = mapped_column(String(ID_CHARS), index=True)
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
 

@@ -23,6 +23,7 @@ async def record_end(
 
     Idempotent by (broadcast, version). A version older than what the lecture plays changes
     nothing; a newer one takes the replay back to the recording until its own renditions are made.
+    A lecture whose file an editor has replaced keeps that file.
 
     Returns:
         The lecture; ``None`` when nothing was recorded and there is none.
@@ -49,8 +50,10 @@ async def record_end(
     )
     if is_known is None:
         session.add(_build_recording(event, lecture.id))
-    if event.recording_version > (lecture.recording_version or 0):
+    is_newer = event.recording_version > (lecture.recording_version or 0)
+    if is_newer and lecture.upload_id is None:
         lecture.recording_version = event.recording_version
+        lecture.source_version = max(lecture.source_version + 1, event.recording_version)
         lecture.duration_ticks = event.index.duration_ticks
         lecture.recorded_at = _find_start(event.index)
         lecture.state = LectureState.PLAYABLE
@@ -70,6 +73,7 @@ def _build_lecture(event: BroadcastEnded, live_class: LiveClass) -> Lecture:
         series_id=live_class.series_id,
         live_class_id=live_class.id,
         duration_ticks=0,
+        source_version=0,
         created_at=event.at,
         published_at=event.at,
     )

@@ -1,0 +1,1 @@
+"""Uploads: files sent in pieces that may break off and go on (tus), until they are lectures."""
