@@ -10,6 +10,7 @@ from vod.accounts.views import ROUTES as ACCOUNT_ROUTES
 from vod.audit.views import ROUTES as AUDIT_ROUTES
 from vod.captions.views import ROUTES as CAPTION_ROUTES
 from vod.classes.views import ROUTES as CLASS_ROUTES
+from vod.editing.views import ROUTES as EDIT_ROUTES
 from vod.events.views import INTERNAL_ROUTES as EVENT_ROUTES
 from vod.home.views import ROUTES as HOME_ROUTES
 from vod.jobs.views import INTERNAL_ROUTES as UNIT_ROUTES
@@ -28,6 +29,7 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *LECTURE_ROUTES,
     *CAPTION_ROUTES,
     *JOB_ROUTES,
+    *EDIT_ROUTES,
     *SIGNED_URL_ROUTES,
     *AUDIT_ROUTES,
 )
