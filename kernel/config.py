@@ -104,6 +104,22 @@ class Settings(BaseSettings):
     )
     live_retention_days: int = Field(7, ge=0, description="Live segments kept after the ladder.")
 
+    # -- Uploads ---------------------------------------------------------------------------------
+    upload_max_bytes: int = Field(16 * 2**30, ge=1, description="Largest file one may upload.")
+    upload_quota_bytes: int = Field(
+        2**40, ge=0, description="Kept and unfinished uploads of one account; 0 has no limit."
+    )
+    upload_expires_h: int = Field(
+        48, ge=1, description="An upload to which nothing was added for so long is dropped."
+    )
+    keep_originals: bool = Field(
+        default=True, description="Keep uploaded files after their lecture is made."
+    )
+    inbox: Path | None = Field(None, description="Folder whose files `hall up` makes lectures of.")
+    inbox_settle_s: int = Field(
+        30, ge=1, description="A file in the inbox is taken when it has not changed for so long."
+    )
+
     # -- Transcode -------------------------------------------------------------------------------
     ffmpeg: Path | None = Field(None, description="Our own build otherwise.")
     ffprobe: Path | None = Field(None, description="Our own build otherwise.")
@@ -155,7 +171,7 @@ class Settings(BaseSettings):
             raise ValueError("give HOST:PORT, e.g. 127.0.0.1:9100")
         return value
 
-    @field_validator("data", "run_dir", mode="after")
+    @field_validator("data", "run_dir", "inbox", mode="after")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().resolve()

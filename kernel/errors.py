@@ -13,8 +13,12 @@ HallError
 │   ├── PlaylistSyntaxError
 │   ├── BoxError          ISO BMFF
 │   └── EncodeError
+├── GoneError             410: it was there, and does not come back
+├── LockedError           423: somebody else is at it
+├── ChecksumError         460 (tus): the bytes are not those that were sent
 └── DependencyError       a neighbour (database, blobs, broker, another service) failed
-    └── BlobMissingError
+    ├── BlobMissingError
+    └── StorageFullError  507: no room for more bytes
 
 Errors carry data and build the sentence in ``__str__``. Vendor errors are translated once, at
 the adapter, with the cause chained. ``kernel.http`` renders them as ``application/problem+json``.
@@ -91,6 +95,24 @@ class ConflictError(HallError):
     title_zh = "状态已经变化,请刷新后再试"
 
 
+class GoneError(HallError):
+    kind = "gone"
+    status = 410
+    title_zh = "已经不在了"
+
+
+class LockedError(HallError):
+    kind = "locked"
+    status = 423
+    title_zh = "正被另一个连接使用,请稍后再试"
+
+
+class ChecksumError(HallError):
+    kind = "checksum"
+    status = 460  # tus 1.0, checksum extension; no HTTP status of its own fits.
+    title_zh = "传输中数据有误,请重发这一段"
+
+
 class CapacityError(HallError):
     kind = "over-capacity"
     status = 503
@@ -162,6 +184,12 @@ class BlobMissingError(DependencyError):
     def __init__(self, key: str) -> None:
         super().__init__(f"no blob under {key!r}", retryable=False)
         self.key = key
+
+
+class StorageFullError(DependencyError):
+    kind = "storage-full"
+    status = 507
+    title_zh = "存储空间不足,请联系管理员清理后再继续"
 
 
 class SettingsError(HallError):
