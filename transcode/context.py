@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
@@ -142,5 +143,14 @@ class UnitContext:
 
 
 def describe_command(argv: Sequence[str]) -> str:
-    """Shell-quoted, with file names only: folders are temporary and nobody's business."""
-    return shlex.join(Path(part).name if part.startswith("/") else part for part in argv)
+    """Shell-quoted, with file names only: folders are temporary and nobody's business.
+
+    Of addresses only the object's name remains: the rest is a place and a signature.
+    """
+    return shlex.join(_shorten(part) for part in argv)
+
+
+def _shorten(part: str) -> str:
+    if part.startswith(("http://", "https://")):
+        part = urlsplit(part).path
+    return Path(part).name if part.startswith("/") else part

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import re
 import resource
 import shlex
 import signal
@@ -43,6 +44,9 @@ PERMANENT_SIGNS: Final = (
     "matches no streams",
     "Unknown decoder",
 )
+
+# Addresses of stored objects carry a signature; whoever has it may read them.
+_SIGNATURES: Final = re.compile(r"(https?://[^\s?'\"]{1,2000})\?[^\s'\"]+")
 
 log = structlog.get_logger(__name__)
 ProgressSink = Callable[[Progress], None]
@@ -81,7 +85,7 @@ class _Watch:
 
     @property
     def text(self) -> str:
-        return self.tail.decode("utf-8", "replace")
+        return hide_signatures(self.tail.decode("utf-8", "replace"))
 
 
 async def run_tool(
@@ -99,8 +103,7 @@ async def run_tool(
 
     Cancelling the caller kills the whole process group before the cancellation goes on.
     """
-    command = shlex.join(argv)
-    log.debug("tool_started", command=command)
+    log.debug("tool_started", command=hide_signatures(shlex.join(argv)))
     watch = _Watch()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -122,6 +125,11 @@ async def run_tool(
     if process.returncode != 0:
         raise _describe_failure(process.returncode, watch.text)
     return ToolResult(stdout, watch.text, wall_s)
+
+
+def hide_signatures(text: str) -> str:
+    """Cut the query off every address."""
+    return _SIGNATURES.sub(r"\1", text)
 
 
 async def _supervise(

@@ -1,8 +1,13 @@
-"""Fetch recorded segments and lay them out as one file that ffmpeg can read: init + segments."""
+"""Bring sources to where ffmpeg can read them.
+
+Recorded segments are laid out as one file, init + segments. Stored files are read where they lie,
+copied when they are small, or read through an address that expires.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +19,13 @@ from kernel.fmp4.init_reader import InitInfo, parse_init
 from kernel.fmp4.reader import Fragment, index_bytes
 from kernel.layout import Rendition, init_key, segment_key
 from kernel.timing import TICKS_PER_S, rescale
-from transcode.settings import MAX_SEGMENT_BYTES
-from transcode.specs import Source, SourceSegment
+from transcode.commands.base import MediaInput
+from transcode.context import UnitContext
+from transcode.settings import MAX_SEGMENT_BYTES, MAX_UNIT_S
+from transcode.specs import FileSource, Source, SourceSegment
 
+MAX_COPY_BYTES: Final = 64 * 1024 * 1024  # Up to here a copy is quicker than seeking over HTTP.
+ADDRESS_SPARE_S: Final = 600  # An address outlives the unit that reads from it.
 READ_AHEAD: Final = 4  # Segments fetched at once; hides the latency of an object store.
 
 
@@ -26,6 +35,41 @@ class FetchedSource:
 
     path: Path
     start_ticks: int
+
+
+async def open_source(context: UnitContext, source: FileSource) -> MediaInput:
+    """Make a stored file readable for ffmpeg.
+
+    Raises:
+        EncodeError: Permanent: it is gone.
+        DependencyError: The store is down.
+    """
+    return await open_key(context, source.key, size_bytes=source.size_bytes, demuxer=source.demuxer)
+
+
+async def open_key(
+    context: UnitContext, key: str, *, size_bytes: int, demuxer: str | None
+) -> MediaInput:
+    """As ``open_source``, for a file of which nothing is known yet (``demuxer`` is ``None``)."""
+    local = context.store.local_path(key)
+    if local is not None and not await asyncio.to_thread(local.is_file):
+        raise _describe_missing(key)
+    if local is None and size_bytes > MAX_COPY_BYTES:
+        address = await context.store.read_url(key, expires_s=MAX_UNIT_S + ADDRESS_SPARE_S)
+        if address is not None:
+            return MediaInput(address, demuxer)
+    if local is None:
+        local = context.folder / f"source-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        try:
+            if not await asyncio.to_thread(local.exists):
+                await context.store.download(key, local)
+        except BlobMissingError as error:
+            raise _describe_missing(key) from error
+    return MediaInput(str(local), demuxer)
+
+
+def _describe_missing(key: str) -> EncodeError:
+    return EncodeError(f"{key} is no longer stored", permanent=True, title_zh="原始文件缺失")
 
 
 async def fetch_init(store: BlobStore, source: Source, rendition: Rendition) -> bytes:
