@@ -111,6 +111,10 @@ class UnitContext:
         """Run a short program that prints its answer."""
         return (await self._run(argv, limits=PROBE_LIMITS, on_progress=None)).stdout
 
+    async def inspect(self, argv: Sequence[str], *, limits: Limits) -> ToolResult:
+        """Run a program with limits of its own; what it said is kept for the log."""
+        return await self._run(argv, limits=limits, on_progress=None)
+
     async def ask_version(self) -> str:
         """First line of ``ffmpeg -version``."""
         text = (await self.ask(commands.version(self.programs.ffmpeg))).decode("utf-8", "replace")

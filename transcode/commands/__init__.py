@@ -16,7 +16,14 @@ from transcode.commands.pictures import (
     make_storyboard,
     plan_storyboard,
 )
-from transcode.commands.probing import probe, version
+from transcode.commands.probing import (
+    list_packets,
+    probe,
+    probe_upload,
+    sample_window,
+    show_frames,
+    version,
+)
 from transcode.commands.sound import AUDIO_RATE_HZ, LIMITER_PEAK, decode_span, encode_audio
 from transcode.commands.video import encode_video
 
@@ -31,10 +38,14 @@ __all__ = [
     "decode_span",
     "encode_audio",
     "encode_video",
+    "list_packets",
     "make_poster",
     "make_storyboard",
     "plan_storyboard",
     "probe",
+    "probe_upload",
+    "sample_window",
+    "show_frames",
     "verify_files",
     "version",
 ]
