@@ -1,67 +1,127 @@
-"""Publishing: the one pointer flip that makes a finished set of renditions the replay."""
+"""Publishing: the one pointer flip that makes a finished set of renditions the replay.
+
+A job may publish twice: first what is ready early (``is_partial``), then the whole set, in the same
+row of ``assets``. Reports may come twice or in another order. What plays in the end is the same for
+every order: of all that was reported the highest by (source version, whole before partial,
+generation).
+"""
 
 from __future__ import annotations
 
 import math
 from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, and_, exists, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from kernel.errors import ConflictError, InputError
 from kernel.layout import asset_prefix
 from kernel.messages import AssetReport
 from kernel.timing import TICKS_PER_S
 from vod.assets.models import Asset
+from vod.db.upsert import insert_if_absent
 from vod.jobs.models import Job, RenditionRow
 from vod.jobs.policy import JobState
 from vod.jobs.queries import change, set_renditions
 from vod.lectures.models import Lecture, LectureState
 
-MAX_DURATION_S = 7 * 24 * 3600  # Longer than any class; keeps a broken report out of the table.
+MAX_DURATION_S: Final = 7 * 24 * 3600  # Longer than any class; keeps a broken report out.
 
 
 async def publish_asset(
     session: AsyncSession, job: Job, report: AssetReport, *, now: datetime
 ) -> None:
-    """Insert the asset and point the lecture to it; the caller holds the job's lock.
+    """Keep the asset and point the lecture to it; the caller holds the locks of lecture and job.
+
+    A part that comes after the whole set, and the same report again, change nothing.
 
     Raises:
         InputError: 422; the report is about another prefix, or has no renditions or length.
-        ConflictError: The lecture meanwhile plays a newer recording.
+        ConflictError: The lecture is meanwhile made from something newer, or plays a newer set.
     """
-    plan_hash = job.plan_hash or ""
-    expected = asset_prefix(job.asset_id, plan_hash=plan_hash)
+    check_report(job, report)
+    if not await _keep_asset(session, job, report, now=now):
+        return
+    await _show_renditions(session, job, report)
+    if not await _flip(session, job, report, now=now) and not report.is_partial:
+        raise ConflictError("the lecture plays something newer")
+
+
+def check_report(job: Job, report: AssetReport) -> None:
+    """Refuse what could not be played. Pure; raises ``InputError``."""
+    expected = asset_prefix(
+        job.asset_id, plan_hash=job.plan_hash or "", is_partial=report.is_partial
+    )
     if report.prefix != expected:
         raise InputError(f"the asset belongs under {expected!r}", field="result.prefix", status=422)
     if not report.renditions:
         raise InputError("an asset has renditions", field="result.renditions", status=422)
     if not (math.isfinite(report.duration_s) and 0 < report.duration_s <= MAX_DURATION_S):
         raise InputError("an asset has a length", field="result.duration_s", status=422)
-    session.add(
-        Asset(
-            id=job.asset_id,
-            lecture_id=job.lecture_id,
-            job_id=job.id,
-            source_version=job.source_version,
-            plan_hash=plan_hash,
-            duration_ticks=round(report.duration_s * TICKS_PER_S),
-            poster=report.poster,
-            storyboard=report.storyboard,
-            report=report.model_dump(mode="json"),
-            published_at=now,
-        )
+
+
+async def _keep_asset(
+    session: AsyncSession, job: Job, report: AssetReport, *, now: datetime
+) -> bool:
+    """Insert the asset, or let the whole set take the place of the part; tell whether it is new."""
+    values: dict[str, Any] = {
+        "lecture_id": job.lecture_id,
+        "job_id": job.id,
+        "source_version": job.source_version,
+        "plan_hash": job.plan_hash or "",
+        "duration_ticks": round(report.duration_s * TICKS_PER_S),
+        "poster": report.poster,
+        "storyboard": report.storyboard,
+        "is_partial": report.is_partial,
+        "report": report.model_dump(mode="json"),
+        "published_at": now,
+    }
+    if await insert_if_absent(session, Asset, {"id": job.asset_id, **values}, conflict="id"):
+        return True
+    if report.is_partial:
+        return False
+    whole = update(Asset).where(Asset.id == job.asset_id, Asset.is_partial.is_(True))
+    return await change(session, whole.values(**values)) == 1
+
+
+async def _flip(session: AsyncSession, job: Job, report: AssetReport, *, now: datetime) -> bool:
+    """Let the lecture play the asset, unless it is made from or plays something better."""
+    values: dict[str, Any] = {
+        "asset_id": job.asset_id,
+        "state": LectureState.PLAYABLE if report.is_partial else LectureState.READY,
+        "published_at": now,
+    }
+    if report.kept is None:
+        values["duration_ticks"] = round(report.duration_s * TICKS_PER_S)
+    statement = update(Lecture).where(
+        Lecture.id == job.lecture_id,
+        Lecture.source_version == job.source_version,
+        ~_plays_better(job, is_partial=report.is_partial),
     )
-    await session.flush()
-    flipped = await change(
-        session,
-        update(Lecture)
-        .where(Lecture.id == job.lecture_id, Lecture.source_version == job.source_version)
-        .values(asset_id=job.asset_id, state=LectureState.READY, published_at=now),
+    return await change(session, statement.values(**values)) == 1
+
+
+def _plays_better(job: Job, *, is_partial: bool) -> ColumnElement[bool]:
+    """What the lecture plays now outranks a set of ``job``."""
+    asset, other = aliased(Asset), aliased(Job)
+    is_newer = other.generation > job.generation
+    # Among sets of one source a whole one beats a part, then the later request wins.
+    outranks = (
+        or_(asset.is_partial.is_(False), is_newer)
+        if is_partial
+        else and_(asset.is_partial.is_(False), is_newer)
     )
-    if flipped != 1:
-        raise ConflictError("the lecture plays a newer recording")
-    await _show_renditions(session, job, report)
+    return exists().where(
+        asset.id == Lecture.asset_id,
+        asset.id != job.asset_id,
+        other.id == asset.job_id,
+        or_(
+            asset.source_version > job.source_version,
+            and_(asset.source_version == job.source_version, outranks),
+        ),
+    )
 
 
 async def _show_renditions(session: AsyncSession, job: Job, report: AssetReport) -> None:
@@ -78,5 +138,9 @@ async def _show_renditions(session: AsyncSession, job: Job, report: AssetReport)
             ),
         )
     await set_renditions(
-        session, job.id, JobState.DONE, only_from=(JobState.QUEUED, JobState.RUNNING)
+        session,
+        job.id,
+        JobState.DONE,
+        only_from=(JobState.QUEUED, JobState.RUNNING),
+        names=[made.name for made in report.renditions] if report.is_partial else None,
     )
