@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -14,15 +15,16 @@ from typing import BinaryIO, Final, TypeVar
 
 from kernel.blobs.executor import BoundedExecutor
 from kernel.blobs.keys import check_key, check_prefix
-from kernel.blobs.port import BlobInfo
-from kernel.errors import BlobMissingError, DependencyError, InputError
-from kernel.ids import new_id
+from kernel.blobs.port import BlobInfo, Multipart, MultipartInfo
+from kernel.errors import BlobMissingError, DependencyError, InputError, StorageFullError
+from kernel.ids import is_id, new_id
 
 CHUNK_BYTES: Final = 256 * 1024
 CALL_TIMEOUT_S: Final = 20.0  # A local disk that takes longer is broken.
 COPY_TIMEOUT_S: Final = 600.0  # Whole files of some GiB.
 STALE_TEMPORARY_S: Final = 24 * 3600  # Left by a crash; no write of ours takes that long.
 LIST_PAGE: Final = 1000
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 Result = TypeVar("Result")
 
@@ -36,6 +38,7 @@ class DirectoryBlobStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._temporary = root / ".tmp"
+        self._multiparts = root / ".multipart"
         self._executor = BoundedExecutor("blobs-directory", workers=4, max_pending=256)
         self._is_ready = False
 
@@ -109,6 +112,93 @@ class DirectoryBlobStore:
                     break
 
         await self._run(key, delete_blocking, missing_is_fine=True)
+
+    # ---- objects in parts ----------------------------------------------------------------------
+    # ``.multipart/{id}/data`` has every part at its place, ``.multipart/{id}/key`` says what it
+    # becomes: completing is a rename, however large it is.
+
+    async def start_multipart(self, key: str, *, content_type: str, part_bytes: int) -> Multipart:  # noqa: ARG002 - a folder keeps no types
+        check_key(key)
+        multipart = Multipart(key, new_id(), part_bytes)
+
+        def start_blocking() -> Multipart:
+            folder = self._multiparts / multipart.id
+            folder.mkdir(parents=True)
+            (folder / "key").write_text(key)
+            (folder / "data").touch()
+            _sync_folder_blocking(folder)
+            _sync_folder_blocking(self._multiparts)
+            return multipart
+
+        return await self._run(key, start_blocking)
+
+    async def put_part(self, multipart: Multipart, number: int, data: bytes) -> str:
+        data_path = self._find_multipart(multipart) / "data"
+
+        def put_blocking() -> str:
+            descriptor = os.open(data_path, os.O_WRONLY)  # Never made anew: it may be aborted.
+            try:
+                _write_at_blocking(descriptor, data, (number - 1) * multipart.part_bytes)
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+            return f"{number}-{len(data)}"
+
+        return await self._run(multipart.key, put_blocking)
+
+    async def complete_multipart(
+        self, multipart: Multipart, receipts: Sequence[str], *, size_bytes: int
+    ) -> BlobInfo:
+        folder, target = self._find_multipart(multipart), self._root / multipart.key
+        _check_receipts(multipart, receipts, size_bytes=size_bytes)
+
+        def complete_blocking() -> BlobInfo:
+            try:
+                stored = (folder / "data").stat().st_size
+            except FileNotFoundError:
+                if target.is_file() and target.stat().st_size == size_bytes:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    return BlobInfo(multipart.key, size_bytes)  # It went well before.
+                raise
+            if stored != size_bytes:
+                raise DependencyError(f"{multipart.key}: the parts have {stored} of {size_bytes}")
+            _rename_blocking(folder / "data", target)
+            shutil.rmtree(folder, ignore_errors=True)
+            return BlobInfo(multipart.key, size_bytes)
+
+        return await self._run(multipart.key, complete_blocking)
+
+    async def abort_multipart(self, multipart: Multipart) -> None:
+        folder = self._find_multipart(multipart)
+
+        def abort_blocking() -> None:
+            if folder.is_dir():
+                shutil.rmtree(folder)
+
+        await self._run(multipart.key, abort_blocking, missing_is_fine=True)
+
+    async def list_multiparts(self, prefix: str) -> AsyncIterator[MultipartInfo]:
+        check_prefix(prefix)
+        walk = _walk_multiparts_blocking(self._multiparts)
+        while page := await self._run(prefix, lambda: list(islice(walk, LIST_PAGE))):
+            for found in page:
+                if found.key.startswith(prefix):
+                    yield found
+
+    def _find_multipart(self, multipart: Multipart) -> Path:
+        check_key(multipart.key)
+        if not is_id(multipart.id):
+            raise InputError(f"not an unfinished object: {multipart.id[:40]!r}", field="id")
+        return self._multiparts / multipart.id
+
+    async def free_bytes(self) -> int | None:
+        def measure_blocking() -> int:
+            folder = self._root
+            while not folder.exists():  # Made by the first write.
+                folder = folder.parent
+            return shutil.disk_usage(folder).free
+
+        return await self._run("free space", measure_blocking)
 
     # ---- reading -------------------------------------------------------------------------------
 
@@ -207,6 +297,8 @@ class DirectoryBlobStore:
                 return None  # type: ignore[return-value]  # only delete asks for it
             raise BlobMissingError(key) from error
         except OSError as error:
+            if error.errno in NO_ROOM:
+                raise StorageFullError(f"{key}: {error}") from error
             raise DependencyError(f"{key}: {error}") from error
 
 
@@ -222,11 +314,45 @@ def _rename_blocking(temporary: Path, target: Path) -> None:
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             # A folder cannot hold both "a" and "a/b"; our layout never asks for it.
             raise InputError(f"{target.name}: a key is a folder of another key") from error
-    folder = os.open(target.parent, os.O_RDONLY)
+    _sync_folder_blocking(target.parent)
+
+
+def _sync_folder_blocking(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _write_at_blocking(descriptor: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def _check_receipts(multipart: Multipart, receipts: Sequence[str], *, size_bytes: int) -> None:
+    whole = [f"{number}-{multipart.part_bytes}" for number in range(1, len(receipts))]
+    rest = size_bytes - len(whole) * multipart.part_bytes
+    expected = [*whole, f"{len(receipts)}-{rest}"] if receipts else []
+    if list(receipts) != expected or not 0 < rest <= multipart.part_bytes:
+        raise DependencyError(f"{multipart.key}: not all its parts are there", retryable=False)
+
+
+def _walk_multiparts_blocking(root: Path) -> Iterator[MultipartInfo]:
+    try:
+        entries = os.scandir(root)
+    except FileNotFoundError:
+        return
+    with entries:
+        for entry in entries:
+            try:
+                key = (root / entry.name / "key").read_text()
+                started = entry.stat().st_mtime
+            except (FileNotFoundError, NotADirectoryError):  # Finished while we looked.
+                continue
+            yield MultipartInfo(key, entry.name, datetime.fromtimestamp(started, UTC))
 
 
 def _walk_blocking(root: Path, prefix: str) -> Iterator[BlobInfo]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+MIN_PART_BYTES: Final = 5 * 1024 * 1024  # S3 refuses smaller ones, the last excepted.
+MAX_PARTS: Final = 10_000  # Of S3.
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,29 @@ class BlobInfo:
     key: str
     size_bytes: int
     modified_at: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Multipart:
+    """An object that comes in parts, for hours perhaps; whoever keeps these three may go on.
+
+    Attributes:
+        id: The store's own name of it.
+        part_bytes: Size of every part but the last, at least ``MIN_PART_BYTES``.
+    """
+
+    key: str
+    id: str
+    part_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MultipartInfo:
+    """One that was begun and neither completed nor aborted."""
+
+    key: str
+    id: str
+    started_at: datetime
 
 
 class BlobStore(Protocol):
@@ -39,6 +65,41 @@ class BlobStore(Protocol):
 
     async def put_file(self, key: str, path: Path, *, content_type: str) -> BlobInfo:
         """Store a local file without holding it in memory; the stored size is verified."""
+
+    async def start_multipart(self, key: str, *, content_type: str, part_bytes: int) -> Multipart:
+        """Begin an object that is sent in parts; nothing is under ``key`` until it is complete."""
+
+    async def put_part(self, multipart: Multipart, number: int, data: bytes) -> str:
+        """Store part ``number`` (from 1) for good; doing so again replaces it.
+
+        Returns:
+            The receipt that :meth:`complete_multipart` wants.
+
+        Raises:
+            BlobMissingError: It was completed or aborted meanwhile.
+            StorageFullError: There is no room.
+        """
+
+    async def complete_multipart(
+        self, multipart: Multipart, receipts: Sequence[str], *, size_bytes: int
+    ) -> BlobInfo:
+        """Make the object of its parts; ``receipts`` in the order of their numbers.
+
+        Doing so again after it went well is fine; the size is verified.
+
+        Raises:
+            BlobMissingError: It was aborted, or never begun.
+            DependencyError: A part is missing or is not the one of its receipt.
+        """
+
+    async def abort_multipart(self, multipart: Multipart) -> None:
+        """Forget an unfinished object and its parts; one that is gone is fine."""
+
+    def list_multiparts(self, prefix: str) -> AsyncIterator[MultipartInfo]:
+        """All unfinished objects whose key starts with ``prefix``, in any order."""
+
+    async def free_bytes(self) -> int | None:
+        """How much more fits, where that can be known."""
 
     async def get_bytes(self, key: str, *, limit_bytes: int = 64 * 1024 * 1024) -> bytes:
         """Read a whole small object; larger than ``limit_bytes`` is an ``InputError``."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -18,12 +18,19 @@ from typing import Any, Final, TypeVar
 
 import urllib3
 from minio import Minio
+from minio.datatypes import Part
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from kernel.blobs.executor import BoundedExecutor
 from kernel.blobs.keys import check_key, check_prefix
-from kernel.blobs.port import BlobInfo
-from kernel.errors import BlobMissingError, DependencyError, HallError, InputError
+from kernel.blobs.port import BlobInfo, Multipart, MultipartInfo
+from kernel.errors import (
+    BlobMissingError,
+    DependencyError,
+    HallError,
+    InputError,
+    StorageFullError,
+)
 from kernel.ids import new_id
 
 CHUNK_BYTES: Final = 256 * 1024
@@ -33,6 +40,7 @@ READ_TIMEOUT_S: Final = 15.0  # Between two reads of one answer.
 CALL_TIMEOUT_S: Final = 30.0
 SLOWEST_BYTES_PER_S: Final = 512 * 1024  # Deadlines of whole files assume at least this much.
 RETRY_WAITS_S: Final = (0.2, 1.0)  # Between three attempts.
+COMPLETE_TIMEOUT_S: Final = 120.0  # Some stores copy the parts together.
 PART_BYTES: Final = 16 * 1024 * 1024  # Multipart above it; three parts in memory at most.
 LIST_PAGE: Final = 1000
 
@@ -40,8 +48,10 @@ _MISSING: Final = {
     "NoSuchKey",
     "NoSuchObject",
     "NotFound",
+    "NoSuchUpload",
     "NoSuchBucket",
 }  # The first put makes it.
+_NO_ROOM: Final = {"XMinioStorageFull", "QuotaExceeded", "InsufficientStorage"}
 _TRANSIENT: Final = {
     "SlowDown",
     "InternalError",
@@ -134,9 +144,9 @@ class S3BlobStore:
         return BlobInfo(key, size_bytes)
 
     async def _put(
-        self, key: str, put_blocking: Callable[[], BlobInfo], *, size_bytes: int
-    ) -> BlobInfo:
-        def put_making_bucket_blocking() -> BlobInfo:
+        self, key: str, put_blocking: Callable[[], Result], *, size_bytes: int
+    ) -> Result:
+        def put_making_bucket_blocking() -> Result:
             try:
                 return put_blocking()
             except S3Error as error:
@@ -167,6 +177,96 @@ class S3BlobStore:
                     raise
 
         await self._call(key, delete_blocking)
+
+    # ---- objects in parts ----------------------------------------------------------------------
+    # The client has calls for each step, but only for itself; the contract suite watches them.
+
+    async def start_multipart(self, key: str, *, content_type: str, part_bytes: int) -> Multipart:
+        check_key(key)
+
+        def start_blocking() -> str:
+            headers: dict[str, str | list[str] | tuple[str]] = {"Content-Type": content_type}
+            return self._client._create_multipart_upload(self._bucket, key, headers)  # noqa: SLF001 - see above
+
+        return Multipart(key, await self._put(key, start_blocking, size_bytes=0), part_bytes)
+
+    async def put_part(self, multipart: Multipart, number: int, data: bytes) -> str:
+        check_key(multipart.key)
+
+        def put_blocking() -> str:
+            return self._client._upload_part(  # noqa: SLF001 - see above
+                self._bucket, multipart.key, data, None, multipart.id, number
+            )
+
+        timeout_s = _deadline_s(size_bytes=len(data))
+        return await self._call(multipart.key, put_blocking, timeout_s=timeout_s)
+
+    async def complete_multipart(
+        self, multipart: Multipart, receipts: Sequence[str], *, size_bytes: int
+    ) -> BlobInfo:
+        key = check_key(multipart.key)
+        parts = [Part(number, etag) for number, etag in enumerate(receipts, start=1)]
+
+        def complete_blocking() -> BlobInfo:
+            try:
+                self._client._complete_multipart_upload(  # noqa: SLF001 - see above
+                    self._bucket, key, multipart.id, parts
+                )
+            except S3Error as error:
+                if error.code != "NoSuchUpload":
+                    raise
+                stored = self._client.stat_object(self._bucket, key).size
+                if stored != size_bytes:
+                    raise BlobMissingError(key) from error
+            return self._verify_blocking(key, size_bytes)
+
+        return await self._call(key, complete_blocking, timeout_s=COMPLETE_TIMEOUT_S)
+
+    async def abort_multipart(self, multipart: Multipart) -> None:
+        check_key(multipart.key)
+
+        def abort_blocking() -> None:
+            try:
+                self._client._abort_multipart_upload(  # noqa: SLF001 - see above
+                    self._bucket, multipart.key, multipart.id
+                )
+            except S3Error as error:
+                if error.code not in _MISSING:
+                    raise
+
+        await self._call(multipart.key, abort_blocking)
+
+    async def list_multiparts(self, prefix: str) -> AsyncIterator[MultipartInfo]:
+        check_prefix(prefix)
+        markers: tuple[str | None, str | None] | None = (None, None)
+        while markers is not None:
+            key_marker, id_marker = markers
+
+            def page_blocking(
+                key_marker: str | None = key_marker, id_marker: str | None = id_marker
+            ) -> Any:
+                try:
+                    return self._client._list_multipart_uploads(  # noqa: SLF001 - see above
+                        self._bucket,
+                        prefix=prefix,
+                        key_marker=key_marker,
+                        upload_id_marker=id_marker,
+                        max_uploads=LIST_PAGE,
+                    )
+                except S3Error as error:
+                    if error.code == "NoSuchBucket":
+                        return None
+                    raise
+
+            page = await self._call(prefix, page_blocking)
+            for found in page.uploads if page else []:
+                if found.object_name.startswith(prefix):
+                    yield MultipartInfo(found.object_name, found.upload_id, found.initiated_time)
+            is_last = page is None or not page.is_truncated
+            markers = None if is_last else (page.next_key_marker, page.next_upload_id_marker)
+
+    async def free_bytes(self) -> int | None:
+        return None  # S3 does not say.
 
     # ---- reading -------------------------------------------------------------------------------
 
@@ -316,6 +416,8 @@ def _translate(key: str, error: Exception) -> HallError:
     if isinstance(error, S3Error):
         if error.code in _MISSING:
             return BlobMissingError(key)
+        if error.code in _NO_ROOM:
+            return StorageFullError(f"{key}: S3 answered {error.code}")
         status = getattr(error.response, "status", 0) or 0
         return DependencyError(
             f"{key}: S3 answered {error.code}",
