@@ -1,43 +1,56 @@
-"""A unit comes back unfinished: from a worker that failed, or from one that fell silent."""
+"""A unit comes back unfinished: it failed, its worker fell silent, or its worker stops."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.errors import ConflictError
+from kernel.messages import FailureCause
 from vod.jobs import queries
+from vod.jobs.attempts import close_attempts
 from vod.jobs.models import Job, Unit
-from vod.jobs.policy import JobState, UnitEvent, UnitState
+from vod.jobs.policy import AttemptOutcome, JobState, UnitEvent, UnitState
+
+
+@dataclass(frozen=True, slots=True)
+class Setback:
+    """Why a unit comes back, and what follows from it.
+
+    Attributes:
+        outcome: Of the attempt: failed or lost.
+        delay_s: Before it may be tried again, unless it ``is_permanent``.
+        is_silent: Only if its lease is over by now, for a heartbeat may just have extended it.
+    """
+
+    outcome: AttemptOutcome
+    reason: str
+    cause: FailureCause
+    is_permanent: bool
+    delay_s: int = 0
+    log_tail: str = ""
+    commands: tuple[str, ...] = ()
+    is_silent: bool = False
 
 
 async def give_back(
-    session: AsyncSession,
-    job: Job,
-    unit: Unit,
-    *,
-    reason: str,
-    is_permanent: bool,
-    delay_s: int,
-    now: datetime,
-    log_tail: str = "",
-    is_silent: bool = False,
+    session: AsyncSession, job: Job, unit: Unit, setback: Setback, *, now: datetime
 ) -> bool:
-    """Queue ``unit`` again after ``delay_s``, or fail it; tell whether it was still as loaded.
+    """Queue ``unit`` again after the delay, or fail it; tell whether it was still as loaded.
 
     One that fails takes the rest of its job from the workers, for it would be made for nothing.
-
-    ``is_silent``: only if its lease is over by now, for a heartbeat may just have extended it.
     The caller holds the job's lock and refreshes the job afterwards.
     """
-    event = UnitEvent.GAVE_UP if is_permanent else UnitEvent.POSTPONED
-    due_at = now + timedelta(seconds=delay_s)
+    is_permanent = setback.is_permanent
+    due_at = now + timedelta(seconds=setback.delay_s)
     moved = await queries.change_unit(
         session,
         unit.id,
-        event,
+        UnitEvent.GAVE_UP if is_permanent else UnitEvent.POSTPONED,
         Unit.fence == unit.fence,
-        *([Unit.lease_until <= now] if is_silent else []),
+        *([Unit.lease_until <= now] if setback.is_silent else []),
         state=UnitState.FAILED if is_permanent else UnitState.QUEUED,
         due_at=None if is_permanent else due_at,
         sent_at=None,
@@ -45,12 +58,16 @@ async def give_back(
         lease_until=None,
         progress=0.0,
         speed=None,
-        reason=reason,
-        log_tail=log_tail,
+        reason=setback.reason,
+        log_tail=setback.log_tail,
+        commands=list(setback.commands),
         finished_at=now if is_permanent else None,
     )
     if not moved:
         return False
+    await close_attempts(
+        session, [unit.id], setback.outcome, now=now, cause=setback.cause, reason=setback.reason
+    )
     if is_permanent:
         await queries.set_renditions(
             session,
@@ -58,9 +75,35 @@ async def give_back(
             JobState.FAILED,
             only_from=(JobState.QUEUED, JobState.RUNNING),
             names=unit.renditions,
-            reason=reason,
+            reason=setback.reason,
         )
-        await queries.hold_units(session, job.id)
+        await queries.hold_units(session, job.id, now=now)
     else:
         session.add(queries.build_message(unit.id, queue=unit.queue, due_at=due_at, now=now))
     return True
+
+
+async def release_unit(session: AsyncSession, unit: Unit, *, reason: str, now: datetime) -> None:
+    """Queue a running ``unit`` at once, as if it had not been tried.
+
+    Raises:
+        ConflictError: It moved meanwhile.
+    """
+    moved = await queries.change_unit(
+        session,
+        unit.id,
+        UnitEvent.RELEASED,
+        Unit.fence == unit.fence,
+        state=UnitState.QUEUED,
+        attempt=max(0, unit.attempt - 1),
+        due_at=now,
+        sent_at=None,
+        sends_count=0,
+        lease_until=None,
+        progress=0.0,
+        speed=None,
+    )
+    if not moved:
+        raise ConflictError(f"unit {unit.id} is no longer yours under fence {unit.fence}")
+    await close_attempts(session, [unit.id], AttemptOutcome.RELEASED, now=now, reason=reason)
+    session.add(queries.build_message(unit.id, queue=unit.queue, due_at=now, now=now))

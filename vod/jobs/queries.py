@@ -11,23 +11,28 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, Executable, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.errors import NotFoundError
+from kernel.ids import new_id
 from kernel.messages import RunUnit
+from vod.jobs import statements
+from vod.jobs.attempts import close_attempts
 from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit
-from vod.jobs.policy import JobState, UnitEvent, UnitState, derive_job_state, find_sources
+from vod.jobs.policy import (
+    AttemptOutcome,
+    JobState,
+    UnitEvent,
+    UnitState,
+    derive_job_state,
+    find_sources,
+)
 from vod.lectures.models import Lecture, LectureState
 
+TRANSCODE: Final = "transcode_"  # How the kinds of jobs begin that make a lecture playable.
+change: Final = statements.change  # So that who queries needs one import only.
 BATCH_COUNT: Final = 500  # Keys per IN list; far below SQLite's 32 766 variables.
-
-
-async def change(session: AsyncSession, statement: Executable) -> int:
-    """Run an UPDATE or DELETE; return how many rows it met."""
-    result = await session.execute(statement.execution_options(synchronize_session=False))
-    assert isinstance(result, CursorResult)  # noqa: S101 - narrows what execute() declares
-    return int(result.rowcount)
 
 
 async def lock_job_of_unit(session: AsyncSession, unit_id: str) -> Job:
@@ -96,9 +101,16 @@ async def change_unit(
     return await change(session, statement) == 1
 
 
-def build_message(unit_id: str, *, queue: str, due_at: datetime, now: datetime) -> OutboxMessage:
-    """Build the outbox row that makes a worker look at the unit."""
+def build_message(
+    unit_id: str, *, queue: str, due_at: datetime, now: datetime, order: int = 0
+) -> OutboxMessage:
+    """Build the outbox row that makes a worker look at the unit.
+
+    Args:
+        order: Among rows of the same moment, the lower one is sent first.
+    """
     return OutboxMessage(
+        id=new_id(now_ms=int(now.timestamp() * 1000) + order),
         unit_id=unit_id,
         queue=queue,
         payload=RunUnit(unit_id=unit_id).model_dump_json(),
@@ -111,9 +123,9 @@ async def queue_ready_units(session: AsyncSession, job_id: str, *, now: datetime
     """Queue every waiting unit of the job whose predecessors are done; return how many."""
     rows = (
         await session.execute(
-            select(Unit.id, Unit.key, Unit.queue, Unit.state, Unit.after).where(
-                Unit.job_id == job_id
-            )
+            select(Unit.id, Unit.key, Unit.queue, Unit.state, Unit.after)
+            .where(Unit.job_id == job_id)
+            .order_by(Unit.position)
         )
     ).all()
     done = {row.key for row in rows if row.state is UnitState.DONE}
@@ -125,7 +137,10 @@ async def queue_ready_units(session: AsyncSession, job_id: str, *, now: datetime
             .where(Unit.id.in_(batch), Unit.state.in_(find_sources(UnitEvent.READY)))
             .values(state=UnitState.QUEUED, due_at=now, sent_at=None, sends_count=0),
         )
-    session.add_all(build_message(row.id, queue=row.queue, due_at=now, now=now) for row in ready)
+    session.add_all(
+        build_message(row.id, queue=row.queue, due_at=now, now=now, order=order)
+        for order, row in enumerate(ready)
+    )
     return len(ready)
 
 
@@ -141,15 +156,20 @@ async def lock_units(session: AsyncSession, *conditions: Any) -> Sequence[str]:
     return rows.all()
 
 
-async def _stop_units(session: AsyncSession, job_id: str, event: UnitEvent, **values: Any) -> None:
+async def _stop_units(
+    session: AsyncSession, job_id: str, event: UnitEvent, *, now: datetime, **values: Any
+) -> None:
     """Apply ``event`` wherever it applies; workers hear of it at their next heartbeat."""
     ids = await lock_units(session, Unit.job_id == job_id, Unit.state.in_(find_sources(event)))
     for batch in _in_batches(ids):
+        # The message of a unit that runs is what another one waits for: it stays.
+        queued = select(Unit.id).where(Unit.id.in_(batch), Unit.state == UnitState.QUEUED)
+        await change(session, delete(OutboxMessage).where(OutboxMessage.unit_id.in_(queued)))
         await change(session, update(Unit).where(Unit.id.in_(batch)).values(**values))
-        await change(session, delete(OutboxMessage).where(OutboxMessage.unit_id.in_(batch)))
+        await close_attempts(session, batch, AttemptOutcome.STOPPED, now=now)
 
 
-async def hold_units(session: AsyncSession, job_id: str) -> None:
+async def hold_units(session: AsyncSession, job_id: str, *, now: datetime) -> None:
     """Stop what runs and what is queued of a failed job: publishing can never come.
 
     A retry of what failed queues it again, with all its attempts. The caller holds the job's lock.
@@ -158,6 +178,7 @@ async def hold_units(session: AsyncSession, job_id: str) -> None:
         session,
         job_id,
         UnitEvent.HELD,
+        now=now,
         state=UnitState.WAITING,
         attempt=0,
         lease_until=None,
@@ -173,6 +194,7 @@ async def cancel_units(session: AsyncSession, job_id: str, *, reason: str, now: 
         session,
         job_id,
         UnitEvent.CANCELLED,
+        now=now,
         state=UnitState.CANCELLED,
         reason=reason,
         lease_until=None,
@@ -218,7 +240,8 @@ async def refresh_job(
 ) -> None:
     """Write the job's state as its units have it, and let the lecture follow.
 
-    A lecture that plays from its recording stays playable whatever happens to its job.
+    A lecture that plays from its recording stays playable whatever happens to its job, and a job
+    that only adds captions or cuts decides nothing about it.
     """
     rows = await session.execute(
         select(Unit.state, func.count()).where(Unit.job_id == job.id).group_by(Unit.state)
@@ -231,6 +254,8 @@ async def refresh_job(
         job.reason = None if state is not JobState.CANCELLED else job.reason
     elif reason is not None:
         job.reason = reason
+    if not job.kind.startswith(TRANSCODE):
+        return
     lecture = update(Lecture).where(Lecture.id == job.lecture_id)
     if state is JobState.FAILED:
         await change(

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from kernel.clock import Clock
-from kernel.errors import ConflictError, InputError
+from kernel.errors import CapacityError, ConflictError, InputError
 from kernel.messages import (
-    LEASE_S,
     AssetReport,
     ClaimedUnit,
+    ClaimUnit,
     PlanReport,
     UnitCompleted,
     UnitFailed,
     UnitHeartbeat,
+    UnitReleased,
 )
 from vod.assets.publish import publish_asset
 from vod.db.engine import Database
-from vod.jobs import queries
-from vod.jobs.giveback import give_back
-from vod.jobs.models import Job, OutboxMessage, Unit
+from vod.jobs import claims, queries
+from vod.jobs.attempts import close_attempts, count_failures
+from vod.jobs.claims import LEASE
+from vod.jobs.giveback import Setback, give_back, release_unit
+from vod.jobs.models import Job, Unit
 from vod.jobs.planning import PLANNING, insert_plan, start_again
 from vod.jobs.policy import (
+    AttemptOutcome,
     JobState,
     UnitEvent,
     UnitState,
@@ -33,9 +36,7 @@ from vod.jobs.policy import (
     is_retry_allowed,
 )
 
-LEASE: Final = timedelta(seconds=LEASE_S)
-# The vod that sent the message may be ahead of the one that is asked; refusing would cost a minute.
-CLOCK_SKEW: Final = timedelta(seconds=2)
+MAX_CHOICES: Final = 5  # Each is lost only to somebody who cancels in that very moment.
 Report = TypeVar("Report", bound=BaseModel)
 
 
@@ -51,48 +52,28 @@ class JobService:
         self._database = database
         self._clock = clock
 
-    async def claim(self, unit_id: str, *, worker: str) -> ClaimedUnit:
-        """Hand a queued unit to ``worker`` under a new fence and a lease of ``LEASE_S``."""
+    async def claim(self, unit_id: str, *, worker: str, claim_id: str | None = None) -> ClaimedUnit:
+        """Hand out a unit of the same queue as ``unit_id``, under a new fence and lease.
+
+        The message that named the unit is only a permission: what runs is whatever is fairest.
+        """
         now = self._clock.now()
-        async with self._database.write() as session:
-            job = await queries.lock_job_of_unit(session, unit_id)
-            won = await queries.change_unit(
-                session,
-                unit_id,
-                UnitEvent.CLAIMED,
-                Unit.due_at <= now + CLOCK_SKEW,
-                state=UnitState.RUNNING,
-                fence=Unit.fence + 1,
-                attempt=Unit.attempt + 1,
-                lease_until=now + LEASE,
-                started_at=now,
-                worker=worker,
-                progress=0.0,
-                speed=None,
-            )
-            if not won:
-                raise ConflictError(f"unit {unit_id} is done, cancelled or held by another")
-            await queries.change(
-                session, delete(OutboxMessage).where(OutboxMessage.unit_id == unit_id)
-            )
-            unit = await queries.load_unit(session, unit_id)
-            await queries.set_renditions(
-                session,
-                job.id,
-                JobState.RUNNING,
-                only_from=(JobState.QUEUED,),
-                names=unit.renditions,
-            )
-            await queries.refresh_job(session, job, reason=None, now=now)
-            inputs: dict[str, dict[str, Any]] = {}
-            if unit.after:
-                rows = await session.execute(
-                    select(Unit.key, Unit.result).where(
-                        Unit.job_id == job.id, Unit.key.in_(unit.after)
-                    )
+        wanted = ClaimUnit(worker=worker, claim_id=claim_id)
+        for _ in range(MAX_CHOICES):
+            async with self._database.write() as session:
+                queue = await claims.find_queue(session, unit_id)
+                await claims.take_turn(session, queue)
+                if (again := await claims.find_repeated(session, wanted)) is not None:
+                    job = await queries.lock_job_of_unit(session, again)
+                    unit = await queries.load_unit(session, again)
+                    return await claims.build_claimed(session, unit, job)
+                chosen = await claims.choose(session, queue, message_unit_id=unit_id, now=now)
+                claimed = await claims.hand_out(
+                    session, chosen, wanted, message_unit_id=unit_id, now=now
                 )
-                inputs = {key: result or {} for key, result in rows.all()}
-            return _build_claimed(unit, job, inputs)
+            if claimed is not None:
+                return claimed
+        raise CapacityError("units change too fast, ask again")
 
     async def heartbeat(self, unit_id: str, beat: UnitHeartbeat) -> None:
         """Extend the lease and note the progress."""
@@ -105,7 +86,12 @@ class JobService:
                     Unit.state == UnitState.RUNNING,
                     Unit.fence == beat.fence,
                 )
-                .values(lease_until=now + LEASE, progress=beat.progress, speed=beat.speed)
+                .values(
+                    lease_until=now + LEASE,
+                    progress=beat.progress,
+                    speed=beat.speed,
+                    **({} if beat.log_tail is None else {"log_tail": beat.log_tail}),
+                )
             )
             if await queries.change(session, statement) != 1:
                 raise _old_fence(unit_id, beat.fence)
@@ -133,6 +119,7 @@ class JobService:
                 state=UnitState.DONE,
                 result=report.result,
                 log_tail=report.log_tail,
+                commands=list(report.commands),
                 progress=1.0,
                 reason=None,
                 lease_until=None,
@@ -140,6 +127,7 @@ class JobService:
             )
             if not won:
                 raise _old_fence(unit_id, report.fence)
+            await close_attempts(session, [unit_id], AttemptOutcome.DONE, now=now)
             if unit.kind in PLANNING:
                 plan = _read_result(PlanReport, report.result)
                 await insert_plan(session, job, plan, now=now)
@@ -157,19 +145,41 @@ class JobService:
             unit = await queries.load_unit(session, unit_id)
             if unit.state is not UnitState.RUNNING or unit.fence != report.fence:
                 raise _old_fence(unit_id, report.fence)
+            same_count = 1 + await count_failures(session, unit, report.cause)
+            may_retry = is_retry_allowed(
+                unit.attempt, cause=report.cause, same_cause_count=same_count
+            )
             moved = await give_back(
                 session,
                 job,
                 unit,
-                reason=report.reason,
-                log_tail=report.log_tail,
-                is_permanent=report.is_permanent or not is_retry_allowed(unit.attempt),
-                delay_s=compute_backoff_s(unit.attempt),
+                Setback(
+                    AttemptOutcome.FAILED,
+                    reason=report.reason,
+                    cause=report.cause,
+                    log_tail=report.log_tail,
+                    commands=report.commands,
+                    is_permanent=report.is_permanent or not may_retry,
+                    delay_s=compute_backoff_s(unit.attempt),
+                ),
                 now=now,
             )
             if not moved:
                 raise _old_fence(unit_id, report.fence)
             await queries.refresh_job(session, job, reason=report.reason, now=now)
+
+    async def release(self, unit_id: str, report: UnitReleased) -> None:
+        """Queue a unit at once that its worker cannot finish; the attempt does not count."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            job = await queries.lock_job_of_unit(session, unit_id)
+            unit = await queries.load_unit(session, unit_id)
+            if unit.state is not UnitState.RUNNING or unit.fence != report.fence:
+                raise _old_fence(unit_id, report.fence)
+            await release_unit(
+                session, unit, reason=report.reason or f"转码节点 {unit.worker} 正在停止", now=now
+            )
+            await queries.refresh_job(session, job, reason=None, now=now)
 
     async def retry(self, unit_id: str) -> None:
         """Queue a failed unit again, with all its attempts; its job goes on where it stopped."""
@@ -223,25 +233,6 @@ class JobService:
             if job is None or job.state is JobState.DONE:
                 raise ConflictError("the job is done or unknown")
             await queries.cancel_units(session, job_id, reason=reason, now=now)
-
-
-def _build_claimed(unit: Unit, job: Job, inputs: dict[str, dict[str, Any]]) -> ClaimedUnit:
-    return ClaimedUnit.model_validate(
-        {
-            "unit_id": unit.id,
-            "job_id": job.id,
-            "key": unit.key,
-            "kind": unit.kind,
-            "fence": unit.fence,
-            "attempt": unit.attempt,
-            "lease_s": LEASE_S,
-            "lecture_id": job.lecture_id,
-            "asset_id": job.asset_id,
-            "plan_hash": job.plan_hash,
-            "spec": unit.spec,
-            "inputs": inputs,
-        }
-    )
 
 
 def _read_result(model: type[Report], result: dict[str, Any]) -> Report:

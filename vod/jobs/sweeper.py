@@ -17,9 +17,15 @@ from kernel.messages import LEASE_S
 from vod.db.engine import Database
 from vod.jobs import queries
 from vod.jobs.broker import Broker
-from vod.jobs.giveback import give_back
+from vod.jobs.giveback import Setback, give_back
 from vod.jobs.models import OutboxMessage, Unit
-from vod.jobs.policy import RESEND_BASE_S, UnitState, compute_resend_s, is_retry_allowed
+from vod.jobs.policy import (
+    RESEND_BASE_S,
+    AttemptOutcome,
+    UnitState,
+    compute_resend_s,
+    is_retry_allowed,
+)
 
 PERIOD_S: Final = 10.0
 BATCH_COUNT: Final = 100
@@ -108,11 +114,15 @@ class Sweeper:
                 session,
                 job,
                 unit,
-                reason=reason,
-                log_tail=unit.log_tail,
-                is_permanent=not is_retry_allowed(unit.attempt),
-                is_silent=True,
-                delay_s=0,
+                Setback(
+                    AttemptOutcome.LOST,
+                    reason=reason,
+                    cause="lost",
+                    log_tail=unit.log_tail,
+                    commands=tuple(unit.commands or ()),
+                    is_permanent=not is_retry_allowed(unit.attempt),
+                    is_silent=True,
+                ),
                 now=now,
             )
             if moved:

@@ -10,13 +10,21 @@ from aiohttp_pydantic.oas.typing import r200, r202
 from kernel.errors import NotAllowedError, NotFoundError
 from kernel.http import parse_body
 from kernel.ids import is_id
-from kernel.messages import ClaimUnit, UnitCompleted, UnitFailed, UnitHeartbeat
+from kernel.messages import (
+    ClaimUnit,
+    UnitCompleted,
+    UnitFailed,
+    UnitHeartbeat,
+    UnitReleased,
+    WorkersSeen,
+)
 from vod.audit.service import record
 from vod.http.keys import CLOCK, DATABASE
 from vod.http.view import ApiView, require_id, respond
 from vod.jobs import schemas
 from vod.jobs.desk import load_instructor_id, load_jobs
 from vod.jobs.service import JobService
+from vod.jobs.workers import note_workers
 from vod.lectures.policy import may_edit_lectures, may_see_jobs
 
 
@@ -100,7 +108,8 @@ def _read_unit_id(request: web.Request) -> str:
 async def post_claim(request: web.Request) -> web.Response:
     """``ClaimUnit`` -> 200 ``ClaimedUnit``; 409 drop the message."""
     unit_id, wanted = _read_unit_id(request), await parse_body(request, ClaimUnit)
-    return respond(await _service(request).claim(unit_id, worker=wanted.worker))
+    claimed = await _service(request).claim(unit_id, worker=wanted.worker, claim_id=wanted.claim_id)
+    return respond(claimed)
 
 
 async def post_heartbeat(request: web.Request) -> web.Response:
@@ -124,6 +133,21 @@ async def post_fail(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+async def post_release(request: web.Request) -> web.Response:
+    """``UnitReleased`` -> 204; 409 somebody else has it."""
+    unit_id, report = _read_unit_id(request), await parse_body(request, UnitReleased)
+    await _service(request).release(unit_id, report)
+    return web.Response(status=204)
+
+
+async def post_workers(request: web.Request) -> web.Response:
+    """``WorkersSeen`` -> 204."""
+    seen = await parse_body(request, WorkersSeen)
+    async with request.app[DATABASE].write() as session:
+        await note_workers(session, seen, now=request.app[CLOCK].now())
+    return web.Response(status=204)
+
+
 ROUTES: Final = (
     web.view("/api/v1/lectures/{lecture_id}/jobs", LectureJobsView),
     web.view("/api/v1/lectures/{lecture_id}/transcode", TranscodeView),
@@ -134,4 +158,6 @@ INTERNAL_ROUTES: Final = (
     web.post("/internal/units/{unit_id}/heartbeat", post_heartbeat),
     web.post("/internal/units/{unit_id}/complete", post_complete),
     web.post("/internal/units/{unit_id}/fail", post_fail),
+    web.post("/internal/units/{unit_id}/release", post_release),
+    web.post("/internal/workers", post_workers),
 )

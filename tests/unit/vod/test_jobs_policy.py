@@ -21,6 +21,7 @@ ALLOWED = {
     ("queued", "CANCELLED"): "cancelled",
     ("running", "COMPLETED"): "done",
     ("running", "POSTPONED"): "queued",
+    ("running", "RELEASED"): "queued",
     ("running", "GAVE_UP"): "failed",
     ("running", "CANCELLED"): "cancelled",
     ("failed", "RETRIED"): "queued",
@@ -51,6 +52,12 @@ def test_done_and_cancelled_are_final() -> None:
 def test_backoff_grows_threefold_and_five_attempts_are_made() -> None:
     assert [policy.compute_backoff_s(n) for n in (1, 2, 3, 4)] == [5, 15, 45, 135]
     assert [policy.is_retry_allowed(n) for n in range(1, 6)] == [True] * 4 + [False]
+
+
+def test_what_was_killed_twice_for_its_memory_is_not_tried_a_third_time() -> None:
+    assert policy.is_retry_allowed(1, cause="memory", same_cause_count=1)
+    assert not policy.is_retry_allowed(2, cause="memory", same_cause_count=2)
+    assert policy.is_retry_allowed(2, cause="disk", same_cause_count=2)
 
 
 def test_lost_messages_are_sent_again_after_a_minute_then_more_rarely() -> None:
