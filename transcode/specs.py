@@ -218,6 +218,8 @@ class FileSource(Frozen):
         video_index: Stream number in the file, ``None`` without pictures.
         audio_index: The same for sound.
         offset_ticks: Time stamp in the file that is lecture time 0; may be negative or huge.
+            With pictures at a constant rate it is chosen so that they lie on lecture frames
+            (``plan.rates.align_offset``).
     """
 
     key: str = Field(max_length=512)
@@ -300,8 +302,15 @@ class AudioSpan(Frozen):
 
 
 class EncodeAudioSpec(Frozen):
+    """Sound of the whole lecture, in order, without holes between the spans.
+
+    Attributes:
+        title: Written into the file for download; nothing else of the source's tags is.
+    """
+
     spans: tuple[AudioSpan, ...]
     bitrate_bps: int
+    title: str | None = Field(default=None, max_length=200)
 
 
 class RangeRef(Frozen):
@@ -369,11 +378,23 @@ class EncodedVideo(Frozen):
 
 
 class EncodedAudio(Frozen):
+    """The sound, encoded and measured.
+
+    Attributes:
+        loudness_lufs: Of the source, before the gain; ``None`` for silence.
+        waveform: ``waveform.json``: peaks and silences.
+        download: ``audio.m4a``, the same packets as a plain file; ``None`` for silence.
+        silences: Half-open ranges in ms, at most 500.
+    """
+
     file: StagedFile
     samples_count: int
     sample_rate_hz: int
     loudness_lufs: float | None
     gain_db: float
+    waveform: StagedFile | None = None
+    download: StagedFile | None = None
+    silences: tuple[tuple[int, int], ...] = ()
     commands: tuple[str, ...]
     wall_s: float
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from transcode.plan.rates import STATION_RATES
+from transcode.plan.rates import halve_rate
 from transcode.specs import Rung, Shape
 
 MAX_RUNG_PX: Final = 1080  # Short side of the largest rung.
@@ -74,7 +74,7 @@ def build_ladder(shape: Shape, *, frame_rate: Fraction, source_bps: int | None) 
 
 def _build_station(width: int, height: int, *, source_px: int, frame_rate: Fraction) -> Rung:
     px = _even(min(STATION_PX, source_px if source_px < 300 else STATION_PX))  # noqa: PLR2004 - below 300 a 240p copy is upscaled or the same
-    rate = STATION_RATES.get(frame_rate, frame_rate)
+    rate = halve_rate(frame_rate)
     return _build_rung(
         STATION_NAME,
         size=_fit_size(width, height, px),
