@@ -218,4 +218,5 @@ def local_origin(settings: Settings) -> str:
 
 def local_host(settings: Settings) -> str:
     """Host under which this machine itself reaches what listens on ``bind``."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.bind, settings.bind)  # noqa: S104 - compared, not bound
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind, settings.bind)  # noqa: S104 - compared, not bound
+    return f"[{host}]" if ":" in host else host
