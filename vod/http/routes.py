@@ -18,6 +18,7 @@ from vod.jobs.views import ROUTES as JOB_ROUTES
 from vod.lectures.views import ROUTES as LECTURE_ROUTES
 from vod.playback.authorize import INTERNAL_ROUTES as AUTHORIZE_ROUTES
 from vod.playback.delivery import MEDIA_ROUTES as DELIVERY_ROUTES
+from vod.playback.extras import EXTRA_ROUTES
 from vod.playback.views import ROUTES as SIGNED_URL_ROUTES
 from vod.series.views import ROUTES as SERIES_ROUTES
 
@@ -39,4 +40,4 @@ INTERNAL_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *AUTHORIZE_ROUTES,
 )
 
-MEDIA_ROUTES: Final[tuple[web.RouteDef, ...]] = (*DELIVERY_ROUTES,)
+MEDIA_ROUTES: Final[tuple[web.RouteDef, ...]] = (*DELIVERY_ROUTES, *EXTRA_ROUTES)

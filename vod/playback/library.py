@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Select, case, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,9 +17,21 @@ from kernel.clock import Clock
 from kernel.errors import NotFoundError
 from vod.accounts.roles import Visibility
 from vod.assets.models import Asset
+from vod.captions.models import CaptionTrack
+from vod.captions.refs import load_refs
 from vod.classes.models import LiveClass
 from vod.db.engine import Database
 from vod.lectures.models import Lecture
+from vod.material.models import Material
+from vod.material.timeline import (
+    RECORDING_PLACE,
+    Timeline,
+    find_folder,
+    find_timeline,
+    read_timeline,
+)
+from vod.playback.subtitles import SubtitleTrack
+from vod.posters.models import OwnPoster
 from vod.recordings.models import Recording
 
 FACTS_KEPT_S: Final = 5.0  # A changed visibility reaches shared caches no later than this.
@@ -63,8 +75,8 @@ class Remembered(Generic[Value]):
 
 
 @dataclass(frozen=True, slots=True)
-class RenderedPlaylist:
-    """Bytes of a playlist as they go out, plain and gzipped."""
+class RenderedText:
+    """Bytes of a playlist or WebVTT file as they go out, plain and gzipped."""
 
     plain: bytes
     zipped: bytes
@@ -72,12 +84,21 @@ class RenderedPlaylist:
 
 @dataclass(frozen=True, slots=True)
 class LectureMedia:
-    """What plays for a lecture now: an asset, else a recording."""
+    """What plays for a lecture now: an asset, else a recording.
+
+    Attributes:
+        asset_prefix: ``assets/{asset_id}/{plan_hash}/``.
+        extras: The asset's files by role.
+        timeline: Its place in caption addresses and what it shows of the uncut lecture.
+    """
 
     is_public: bool
+    title: str
     asset_prefix: str | None
-    """``assets/{asset_id}/{plan_hash}/``."""
     recording_version: int | None
+    extras: Mapping[str, Sequence[str]]
+    timeline: Timeline
+    tracks: tuple[SubtitleTrack, ...] = ()
 
 
 class MediaLibrary:
@@ -91,33 +112,107 @@ class MediaLibrary:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._facts: Remembered[bool] = Remembered(clock, max_count=MAX_FACTS, kept_s=FACTS_KEPT_S)
-        self._playlists: Remembered[RenderedPlaylist] = Remembered(
+        self._playlists: Remembered[RenderedText] = Remembered(
             clock, max_count=MAX_PLAYLISTS, kept_s=PLAYLISTS_KEPT_S
         )
         # Rendering hours of segments takes longer than the loop may be held up.
         self._renderer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="playlists")
 
     async def find_media(self, lecture_id: str) -> LectureMedia:
-        """Find what plays for a lecture; always fresh, asked once per player."""
+        """Find what plays for a lecture, with its captions; always fresh, asked once per player."""
+        query = (
+            select(Lecture, Asset)
+            .outerjoin(Asset, Asset.id == Lecture.asset_id)
+            .where(Lecture.id == lecture_id, Lecture.deleted_at.is_(None))
+        )
         async with self._database.read() as session:
-            row = (
-                await session.execute(
-                    select(Lecture.visibility, Lecture.recording_version, Asset.id, Asset.plan_hash)
-                    .select_from(Lecture)
-                    .outerjoin(Asset, Asset.id == Lecture.asset_id)
-                    .where(Lecture.id == lecture_id, Lecture.deleted_at.is_(None))
-                )
-            ).one_or_none()
-        if row is None or (row.id is None and row.recording_version is None):
-            raise NotFoundError("there is nothing to play")
-        prefix = None if row.id is None else f"assets/{row.id}/{row.plan_hash}/"
-        return LectureMedia(row.visibility is Visibility.PUBLIC, prefix, row.recording_version)
+            row = (await session.execute(query)).one_or_none()
+            lecture: Lecture | None = row[0] if row else None
+            asset: Asset | None = row[1] if row else None
+            if lecture is None or (asset is None and lecture.recording_version is None):
+                raise NotFoundError("there is nothing to play")
+            tracks = (await load_refs(session, [lecture_id]))[lecture_id]
+        return LectureMedia(
+            is_public=lecture.visibility is Visibility.PUBLIC,
+            title=lecture.title,
+            asset_prefix=None if asset is None else find_folder(asset),
+            recording_version=lecture.recording_version,
+            extras={} if asset is None else asset.report.get("files", {}),
+            timeline=find_timeline(lecture, asset),
+            tracks=tuple(SubtitleTrack(t.id, t.version, t.language, t.label) for t in tracks),
+        )
 
-    async def is_public_asset(self, lecture_id: str, asset_id: str, plan_hash: str) -> bool:
+    async def find_track_version(self, lecture_id: str, caption_id: str) -> tuple[bool, int]:
+        """Find a caption track: whether shared caches may keep it, and its version."""
+        query = (
+            select(Lecture.visibility, CaptionTrack.version)
+            .join(CaptionTrack, CaptionTrack.lecture_id == Lecture.id)
+            .where(
+                Lecture.id == lecture_id,
+                Lecture.deleted_at.is_(None),
+                CaptionTrack.id == caption_id,
+                CaptionTrack.deleted_at.is_(None),
+            )
+        )
+        async with self._database.read() as session:
+            row = (await session.execute(query)).one_or_none()
+        if row is None:
+            raise NotFoundError("no such captions")
+        return row[0] is Visibility.PUBLIC, row[1]
+
+    async def find_cues(self, caption_id: str) -> tuple[int, list[list[Any]]]:
+        """Find the cues of a track with the version that they are of."""
+        query = select(CaptionTrack.version, CaptionTrack.cues).where(CaptionTrack.id == caption_id)
+        async with self._database.read() as session:
+            row = (await session.execute(query)).one_or_none()
+        if row is None:
+            raise NotFoundError("no such captions")
+        return row[0], row[1]
+
+    async def find_old_timeline(self, lecture_id: str, place: str) -> Timeline:
+        """Find the timeline that ``place`` in a caption address names: an asset or a recording."""
+        async with self._database.read() as session:
+            if place.startswith(RECORDING_PLACE):
+                version = int(place.removeprefix(RECORDING_PLACE))
+                recording = await self.load_recording(session, lecture_id, version)
+                return Timeline(place, recording.duration_ticks)
+            asset = await session.scalar(
+                select(Asset).where(Asset.id == place, Asset.lecture_id == lecture_id)
+            )
+        if asset is None:
+            raise NotFoundError("no such asset")
+        return read_timeline(asset)
+
+    async def is_public_poster(self, lecture_id: str, name: str) -> bool:
+        """Check that an own poster is the lecture's; tell whether shared caches may keep it."""
+        query = (
+            select(Lecture.visibility)
+            .join(OwnPoster, OwnPoster.lecture_id == Lecture.id)
+            .where(
+                Lecture.id == lecture_id,
+                Lecture.deleted_at.is_(None),
+                OwnPoster.name == name,
+            )
+        )
+        return await self._remember(("poster", lecture_id, name), query)
+
+    async def find_chapters(self, lecture_id: str) -> list[dict[str, Any]]:
+        """Find the chapters in uncut time."""
+        async with self._database.read() as session:
+            return (
+                await session.scalar(
+                    select(Material.chapters).where(Material.lecture_id == lecture_id)
+                )
+                or []
+            )
+
+    async def is_public_asset(self, lecture_id: str, asset_id: str, folder: str) -> bool:
         """Check that the asset belongs to the lecture; tell whether shared caches may keep it.
 
         The right was checked for the lecture in the URL, so the asset must really be its own.
+        What was published first stays readable for whoever plays it.
         """
+        plan_hash = folder.removesuffix("-first")
         query = (
             select(Lecture.visibility)
             .join(Asset, Asset.lecture_id == Lecture.id)
@@ -128,7 +223,7 @@ class MediaLibrary:
                 Asset.plan_hash == plan_hash,
             )
         )
-        return await self._remember(("asset", lecture_id, asset_id, plan_hash), query)
+        return await self._remember(("asset", lecture_id, asset_id, folder), query)
 
     async def is_public_broadcast(self, broadcast_id: str) -> bool:
         """Tell whether shared caches may keep the segments of a broadcast.
@@ -177,16 +272,16 @@ class MediaLibrary:
         async with self._database.read() as session:
             return (await self.load_recording(session, lecture_id, version)).index_json
 
-    def get_playlist(self, key: Hashable) -> RenderedPlaylist | None:
+    def get_playlist(self, key: Hashable) -> RenderedText | None:
         """Return a playlist that was rendered before; keys name immutable content."""
         return self._playlists.get(key)
 
-    async def render(self, key: Hashable, build: Callable[[], str]) -> RenderedPlaylist:
+    async def render(self, key: Hashable, build: Callable[[], str]) -> RenderedText:
         """Run ``build`` in the renderer's thread and remember the result under ``key``."""
 
-        def work() -> RenderedPlaylist:
+        def work() -> RenderedText:
             plain = build().encode()
-            return RenderedPlaylist(plain, gzip.compress(plain, GZIP_LEVEL, mtime=0))
+            return RenderedText(plain, gzip.compress(plain, GZIP_LEVEL, mtime=0))
 
         rendered = await asyncio.get_running_loop().run_in_executor(self._renderer, work)
         return self._playlists.put(key, rendered)

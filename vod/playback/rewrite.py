@@ -13,26 +13,23 @@ from kernel.hls import (
     parse_media_playlist,
     parse_multivariant_playlist,
     render_media_playlist,
-    render_multivariant_playlist,
 )
 from vod.playback.objects import is_safe_name
 
 
-def move_multivariant(text: str, prefix: str) -> str:
-    """Render the multivariant playlist ``text`` for a folder from which ``prefix`` leads back.
+def move_multivariant(text: str, prefix: str) -> MultivariantPlaylist:
+    """Read the multivariant playlist ``text`` for a folder from which ``prefix`` leads back.
 
     Raises:
         PlaylistSyntaxError: It is none, or names something outside of its own folder.
     """
     playlist: MultivariantPlaylist = parse_multivariant_playlist(text)
-    return render_multivariant_playlist(
-        replace(
-            playlist,
-            variants=tuple(replace(v, uri=_move(v.uri, prefix)) for v in playlist.variants),
-            media=tuple(
-                m if m.uri is None else replace(m, uri=_move(m.uri, prefix)) for m in playlist.media
-            ),
-        )
+    return replace(
+        playlist,
+        variants=tuple(replace(v, uri=_move(v.uri, prefix)) for v in playlist.variants),
+        media=tuple(
+            m if m.uri is None else replace(m, uri=_move(m.uri, prefix)) for m in playlist.media
+        ),
     )
 
 

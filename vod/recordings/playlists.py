@@ -17,7 +17,6 @@ from kernel.hls import (
     Segment,
     Variant,
     render_media_playlist,
-    render_multivariant_playlist,
 )
 from kernel.layout import Rendition, init_key, segment_key
 from kernel.recording import RecordedEpoch, RecordedSegment, RecordingIndex
@@ -103,8 +102,8 @@ def _build_segment(
     )
 
 
-def render_recording_index(index: RecordingIndex, *, version: int) -> str:
-    """Render the multivariant playlist of a recording: with video if it has any, and audio only."""
+def build_recording_index(index: RecordingIndex, *, version: int) -> MultivariantPlaylist:
+    """Build the multivariant playlist of a recording: with video if it has any, and audio only."""
     variants = []
     has_video = any(epoch.video_codec for epoch in index.epochs)
     audio_codecs = tuple(dict.fromkeys(epoch.audio_codec for epoch in index.epochs))
@@ -132,7 +131,7 @@ def render_recording_index(index: RecordingIndex, *, version: int) -> str:
             codecs=audio_codecs,
         )
     )
-    return render_multivariant_playlist(MultivariantPlaylist(variants=tuple(variants)))
+    return MultivariantPlaylist(variants=tuple(variants))
 
 
 def measure_bandwidth(index: RecordingIndex, rendition: Rendition) -> tuple[int, int]:

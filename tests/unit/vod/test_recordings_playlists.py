@@ -14,8 +14,8 @@ from kernel.recording import RecordedEpoch, RecordedSegment, RecordingIndex
 from vod.recordings.playlists import (
     FROM_LECTURE,
     measure_bandwidth,
+    build_recording_index,
     render_recording,
-    render_recording_index,
 )
 
 AT = datetime(2026, 7, 1, 8, 30, 0, 250_000, tzinfo=UTC)
@@ -98,7 +98,7 @@ def test_the_multivariant_names_codecs_and_the_largest_picture() -> None:
         update={"width_px": 640, "height_px": 360, "video_codec": "avc1.42c01e"}
     )
     index = index.model_copy(update={"epochs": (index.epochs[0], small)})
-    playlist = parse_multivariant_playlist(render_recording_index(index, version=3))
+    playlist = build_recording_index(index, version=3)
     av, audio = playlist.variants
     assert av.uri == "recording/3/av.m3u8"
     assert av.codecs == ("avc1.64001f", "avc1.42c01e", "mp4a.40.2")
@@ -110,7 +110,7 @@ def test_the_multivariant_names_codecs_and_the_largest_picture() -> None:
 
 def test_sound_alone_is_one_variant() -> None:
     index = make_index([180_000], video_codec=None, width_px=None, height_px=None)
-    playlist = parse_multivariant_playlist(render_recording_index(index, version=1))
+    playlist = build_recording_index(index, version=1)
     assert [variant.uri for variant in playlist.variants] == ["recording/1/audio.m3u8"]
 
 
