@@ -264,6 +264,7 @@ class RenditionReport(Message):
     kind: Literal["video", "audio"]
     width_px: int | None = None
     height_px: int | None = None
+    frame_rate: float | None = None
     codec: str
     """RFC 6381 string."""
     bitrate_bps: int
@@ -325,6 +326,18 @@ FailureCause = Literal[
     "other",
 ]
 MAX_COMMANDS: Final = 200
+
+
+class TranscriptReport(Message):
+    """Result of ``transcribe``: what was heard, in the time of the sound that was given.
+
+    The unit's spec is ``{"key", "duration_s", "language"}``: the blob of the sound (one AAC track
+    in MP4, the uncut lecture), its length, and the language that is spoken in it.
+    """
+
+    language: str = Field(pattern=r"^[A-Za-z0-9-]{1,35}$")
+    model: str = Field(default="", max_length=200)
+    cues: tuple[EmbeddedCue, ...] = Field(max_length=20_000)
 
 
 class ClaimUnit(Message):
