@@ -1,0 +1,182 @@
+"""Look at one upload until it is known what lecture it makes, or why it makes none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from transcode.commands.base import MediaInput
+from transcode.context import UnitContext
+from transcode.intake import notes as say
+from transcode.intake.choose import rank_audios, rank_videos
+from transcode.intake.conclude import Looked, conclude
+from transcode.intake.containers import refusal
+from transcode.intake.facts import UploadFacts
+from transcode.intake.measure import MeasuredAudio, MeasuredVideo, measure_audio, measure_video
+from transcode.intake.packets import TrackPackets
+from transcode.intake.pictures import FrameSample, check_size
+from transcode.intake.scan import (
+    decode_windows,
+    probe_container,
+    read_head,
+    sample_frames,
+    scan_packets,
+)
+from transcode.intake.streams import AudioStream, Container, VideoStream
+from transcode.intake.timing import MAX_LECTURE_S
+from transcode.intake.windows import Window, WindowPlan, plan_windows
+from transcode.sources import open_key
+from transcode.specs import Frozen
+
+MAX_CHANNELS: Final = 64  # The resampler's limit.
+MAX_CANDIDATES: Final = 3  # Tracks of a kind that are tried before it is given up.
+
+Tracks = dict[int, TrackPackets]
+
+
+class Upload(Frozen):
+    """What the spec of ``plan_upload`` names."""
+
+    key: str
+    size_bytes: int
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    video: MeasuredVideo | None
+    sample: FrameSample | None
+    windows: list[Window]
+    plan: WindowPlan
+
+
+async def inspect_upload(
+    context: UnitContext, upload: Upload
+) -> tuple[UploadFacts, Container, MediaInput]:
+    """Probe, scan and sample an upload.
+
+    Raises:
+        EncodeError: Permanent, with a sentence, when no lecture can be made of it.
+        DependencyError: The store is down.
+    """
+    media = await open_key(context, upload.key, size_bytes=upload.size_bytes, demuxer=None)
+    head = await read_head(context, upload.key)
+    container, media = await probe_container(
+        context, media, head=head, size_bytes=upload.size_bytes
+    )
+    _refuse_hopeless(container)
+    candidates: tuple[VideoStream | AudioStream, ...] = (
+        *rank_videos(container)[:MAX_CANDIDATES],
+        *rank_audios(container)[:MAX_CANDIDATES],
+    )
+    tracks = await scan_packets(context, media, candidates)
+    context.progress.report(0.4)
+    looked = await _choose(context, media, container, tracks)
+    context.progress.report(0.8)
+    facts = await asyncio.to_thread(
+        conclude, looked, container, key=upload.key, size_bytes=upload.size_bytes
+    )
+    return facts, container, media
+
+
+def _refuse_hopeless(container: Container) -> None:
+    tracks: tuple[VideoStream | AudioStream, ...] = (
+        *rank_videos(container),
+        *container.audios,
+    )
+    if any(track.is_encrypted for track in tracks):
+        raise refusal(
+            "an encrypted track", "文件是加密的(受版权保护),无法转码。请上传没有加密的版本"
+        )
+    if not tracks:
+        raise refusal("no picture and no sound track", "文件里没有画面,也没有声音")
+
+
+async def _choose(
+    context: UnitContext, media: MediaInput, container: Container, tracks: Tracks
+) -> Looked:
+    """Take the best picture and the best sound track that decode."""
+    videos = [item for item in rank_videos(container) if _has_packets(tracks, item)]
+    audios = [
+        item
+        for item in rank_audios(container)
+        if _has_packets(tracks, item)
+        and item.sample_rate_hz
+        and 0 < item.channels_count <= MAX_CHANNELS
+    ]
+    notes: list[str] = []
+    sound: MeasuredAudio | None = None
+    seen: _Seen | None = None
+    for video in videos:
+        seen = await _look_at(context, media, video, audios[0] if audios else None, tracks)
+        if sound is None and audios:
+            sound = measure_audio(
+                audios[0],
+                tracks[audios[0].index],
+                seen.windows,
+                is_whole=seen.plan.is_whole,
+            )
+        if seen.video is not None:
+            notes += say.tell_damage(seen.windows, tracks[video.index])
+            break
+        notes.append(say.VIDEO_PASSED_OVER)
+    tried = bool(videos)
+    for audio in audios[1:] if tried and sound is None else audios if sound is None else ():
+        sound = await _listen(context, media, audio, tracks[audio.index])
+        if sound is not None:
+            break
+    measured = seen.video if seen is not None else None
+    if measured is None and rank_videos(container):
+        notes = [say.VIDEO_UNREADABLE]
+    if sound is None and rank_audios(container):
+        notes.append(say.AUDIO_UNREADABLE)
+    return Looked(measured, seen.sample if seen else None, sound, tuple(dict.fromkeys(notes)))
+
+
+def _has_packets(tracks: Tracks, stream: VideoStream | AudioStream) -> bool:
+    return stream.index in tracks and len(tracks[stream.index]) > 0
+
+
+async def _look_at(
+    context: UnitContext,
+    media: MediaInput,
+    video: VideoStream,
+    audio: AudioStream | None,
+    tracks: Tracks,
+) -> _Seen:
+    """Decode pictures (and the sound beside them) in a few places."""
+    packets = tracks[video.index]
+    sample = await sample_frames(context, media, video)
+    width, height = (
+        (sample.width_px, sample.height_px) if sample else (video.width_px, video.height_px)
+    )
+    if width and height:
+        check_size(width, height)
+    plan = _plan(packets, float(video.time_base), pixels=max(1, width * height))
+    windows = await decode_windows(
+        context, media, plan, video=video.index, audio=audio.index if audio else None
+    )
+    if sample is None and not video.pixel_format:
+        # Neither header nor decoder knows what the pictures are.
+        return _Seen(None, None, [Window(audio_s=item.audio_s) for item in windows], plan)
+    measured = await asyncio.to_thread(
+        measure_video, video, packets, windows, is_whole=plan.is_whole, height_px=height
+    )
+    return _Seen(measured, sample, windows, plan)
+
+
+async def _listen(
+    context: UnitContext, media: MediaInput, audio: AudioStream, packets: TrackPackets
+) -> MeasuredAudio | None:
+    plan = _plan(packets, float(audio.time_base), pixels=1)
+    windows = await decode_windows(context, media, plan, video=None, audio=audio.index)
+    return measure_audio(audio, packets, windows, is_whole=plan.is_whole)
+
+
+def _plan(packets: TrackPackets, tick_s: float, *, pixels: int) -> WindowPlan:
+    times: Sequence[int] = packets.pts
+    span_s = min((max(times) - min(times)) * tick_s, float(MAX_LECTURE_S))
+    rate = len(times) / span_s if span_s > 0 else 1.0
+    return plan_windows(duration_s=span_s, pixels=pixels, rate=rate)
