@@ -15,8 +15,9 @@ from typing import Final, Protocol, Self
 import aiohttp
 import structlog
 
-PATIENCE_S: Final = 0.06  # A gate that takes longer is not worth waiting for: viewers do.
-PAUSE_S: Final = 5.0  # How long a gate that does not answer is left alone.
+# On a busy core the fetch takes long, but all the viewers' requests for it would take longer.
+PATIENCE_S: Final = 0.2
+PAUSE_S: Final = 5.0  # How long a gate that is away is left alone.
 MAX_PENDING: Final = 32  # Of all broadcasts; full: the part is announced at once.
 
 log = structlog.get_logger(__name__)
@@ -85,7 +86,10 @@ class GateEdgeCache:
         try:
             async with self._session.get("http://gate" + path) as response:
                 await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except TimeoutError as error:
+            self.failures_count += 1
+            log.debug("edge_cache_slow", detail=repr(error))
+        except (aiohttp.ClientError, OSError) as error:
             self.failures_count += 1
             self._quiet_until_s = time.monotonic() + PAUSE_S
             log.debug("edge_cache_not_filled", detail=repr(error))
