@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -107,3 +108,52 @@ async def release_unit(session: AsyncSession, unit: Unit, *, reason: str, now: d
         raise ConflictError(f"unit {unit.id} is no longer yours under fence {unit.fence}")
     await close_attempts(session, [unit.id], AttemptOutcome.RELEASED, now=now, reason=reason)
     session.add(queries.build_message(unit.id, queue=unit.queue, due_at=now, now=now))
+
+
+async def retry_units(
+    session: AsyncSession, job: Job, units: Sequence[Unit], *, now: datetime
+) -> None:
+    """Queue failed ``units`` of a failed job again, with all their attempts; the job goes on.
+
+    The caller holds the job's lock.
+
+    Raises:
+        ConflictError: 409; nothing of it failed, or what it had made was removed meanwhile.
+    """
+    if job.files_deleted_at is not None:
+        raise ConflictError(
+            "what the job had made was removed meanwhile; start it again",
+            title_zh="这个任务已被清理,请重新转码",
+        )
+    if job.state is not JobState.FAILED or not units:
+        raise ConflictError(
+            "only a failed unit of the current job can be tried again",
+            title_zh="只有失败的任务才能重试",
+        )
+    for unit in units:
+        won = await queries.change_unit(
+            session,
+            unit.id,
+            UnitEvent.RETRIED,
+            state=UnitState.QUEUED,
+            attempt=0,
+            progress=0.0,
+            reason=None,
+            due_at=now,
+            sent_at=None,
+            sends_count=0,
+            finished_at=None,
+        )
+        if not won:
+            raise ConflictError("only a failed unit of the current job can be tried again")
+        session.add(queries.build_message(unit.id, queue=unit.queue, due_at=now, now=now))
+        await queries.set_renditions(
+            session,
+            job.id,
+            JobState.RUNNING,
+            only_from=(JobState.FAILED,),
+            names=unit.renditions,
+            reason="",
+        )
+    await queries.queue_ready_units(session, job.id, now=now)
+    await queries.refresh_job(session, job, reason=None, now=now)

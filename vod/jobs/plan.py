@@ -11,6 +11,7 @@ from kernel.messages import PlanReport, UnitPlan
 
 MAX_UNITS: Final = 2_000  # A 10 h recording in 2 min ranges is ~300; caps what one report costs.
 MAX_RENDITIONS: Final = 32
+FIRST_KEY: Final = "publish-first"  # Publishes the rungs that are made first, for the meantime.
 PLAN_KEY: Final = "plan"  # The planning unit itself; its units may name it, it is done by then.
 
 
@@ -19,7 +20,8 @@ def check_plan(report: PlanReport) -> None:
 
     Raises:
         InputError: 422; too many units, a repeated key or rendition, an unknown predecessor or
-            rendition, a cycle, or not exactly one ``publish_asset`` unit that comes last.
+            rendition, a cycle, or not exactly one ``publish_asset`` unit that comes last, beside
+            ``publish-first``.
     """
     units = report.units
     if not 1 <= len(units) <= MAX_UNITS:
@@ -70,14 +72,21 @@ def sort_units(units: Sequence[UnitPlan]) -> list[str]:
 
 
 def _check_last(units: Sequence[UnitPlan], order: Sequence[str]) -> None:
+    """One unit publishes the whole set after all others; one may publish some rungs before."""
     publishing = [unit for unit in units if unit.kind == "publish_asset"]
-    if len(publishing) != 1:
-        raise _refuse(f"a plan has one publish_asset unit, not {len(publishing)}")
-    publish = publishing[0]
+    last = [unit for unit in publishing if unit.key != FIRST_KEY]
+    if len(last) != 1 or len(publishing) > len(last) + 1:
+        raise _refuse(
+            f"a plan has one publish_asset unit and perhaps {FIRST_KEY!r}, not {len(publishing)}"
+        )
+    publish = last[0]
     if any(publish.key in unit.after for unit in units):
         raise _refuse(f"nothing may come after {publish.key!r}, it publishes the asset")
+    early = {FIRST_KEY} & {unit.key for unit in publishing}
+    if any(early & set(unit.after) and unit is not publish for unit in units):
+        raise _refuse(f"only {publish.key!r} may come after {FIRST_KEY!r}")
     after = {unit.key: set(unit.after) for unit in units}
-    reached, open_keys = {publish.key}, [publish.key]
+    reached, open_keys = {publish.key, *early}, [publish.key]
     while open_keys:
         for key in after[open_keys.pop()] - reached:
             reached.add(key)

@@ -50,6 +50,26 @@ async def lock_job_of_unit(session: AsyncSession, unit_id: str) -> Job:
     return job
 
 
+async def lock_job(session: AsyncSession, job_id: str) -> Job:
+    """Load and lock a job.
+
+    Raises:
+        NotFoundError: No such job.
+    """
+    job: Job | None = await session.scalar(select(Job).where(Job.id == job_id).with_for_update())
+    if job is None:
+        raise NotFoundError(f"no job {job_id!r}")
+    return job
+
+
+async def lock_lecture_of_job(session: AsyncSession, job_id: str) -> None:
+    """Lock the lecture of a job, before the job itself, if the transaction may change both."""
+    lecture_id = select(Job.lecture_id).where(Job.id == job_id)
+    await session.execute(
+        select(Lecture.id).where(Lecture.id == lecture_id.scalar_subquery()).with_for_update()
+    )
+
+
 async def lock_lecture_of_unit(session: AsyncSession, unit_id: str) -> None:
     """Lock the lecture a unit works for, before its job, if the transaction may change both."""
     lecture_id = select(Job.lecture_id).join(Unit, Unit.job_id == Job.id).where(Unit.id == unit_id)
@@ -270,4 +290,15 @@ async def refresh_job(
             lecture.where(Lecture.state == LectureState.FAILED).values(
                 state=LectureState.PROCESSING
             ),
+        )
+
+
+async def settle_lecture(session: AsyncSession, job: Job) -> None:
+    """A person cancelled ``job``: its lecture waits for it no longer."""
+    if job.kind.startswith(TRANSCODE):
+        await change(
+            session,
+            update(Lecture)
+            .where(Lecture.id == job.lecture_id, Lecture.state == LectureState.PROCESSING)
+            .values(state=LectureState.FAILED),
         )

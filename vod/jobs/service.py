@@ -14,6 +14,7 @@ from kernel.messages import (
     ClaimedUnit,
     ClaimUnit,
     PlanReport,
+    TranscriptReport,
     UnitCompleted,
     UnitFailed,
     UnitHeartbeat,
@@ -24,8 +25,9 @@ from vod.db.engine import Database
 from vod.jobs import claims, queries
 from vod.jobs.attempts import close_attempts, count_failures
 from vod.jobs.claims import LEASE
-from vod.jobs.giveback import Setback, give_back, release_unit
-from vod.jobs.models import Job, Unit
+from vod.jobs.fairness import Priority
+from vod.jobs.giveback import Setback, give_back, release_unit, retry_units
+from vod.jobs.models import Unit
 from vod.jobs.planning import PLANNING, insert_plan, start_again
 from vod.jobs.policy import (
     AttemptOutcome,
@@ -35,6 +37,7 @@ from vod.jobs.policy import (
     compute_backoff_s,
     is_retry_allowed,
 )
+from vod.material.imports import import_plan, import_transcript
 
 MAX_CHOICES: Final = 5  # Each is lost only to somebody who cancels in that very moment.
 Report = TypeVar("Report", bound=BaseModel)
@@ -131,6 +134,10 @@ class JobService:
             if unit.kind in PLANNING:
                 plan = _read_result(PlanReport, report.result)
                 await insert_plan(session, job, plan, now=now)
+                await import_plan(session, job, plan, now=now)
+            elif unit.kind == "transcribe":
+                transcript = _read_result(TranscriptReport, report.result)
+                await import_transcript(session, job, transcript, now=now)
             elif unit.kind == "publish_asset":
                 asset = _read_result(AssetReport, report.result)
                 await publish_asset(session, job, asset, now=now)
@@ -187,37 +194,27 @@ class JobService:
         async with self._database.write() as session:
             job = await queries.lock_job_of_unit(session, unit_id)
             unit = await queries.load_unit(session, unit_id)
-            if job.files_deleted_at is not None:
-                raise ConflictError(
-                    "what the job had made was removed meanwhile; start it again",
-                    title_zh="这个任务已被清理,请重新转码",
-                )
-            won = job.state is JobState.FAILED and await queries.change_unit(
-                session,
-                unit_id,
-                UnitEvent.RETRIED,
-                state=UnitState.QUEUED,
-                attempt=0,
-                progress=0.0,
-                reason=None,
-                due_at=now,
-                sent_at=None,
-                sends_count=0,
-                finished_at=None,
+            await retry_units(session, job, [unit], now=now)
+
+    async def retry_job(self, job_id: str) -> None:
+        """Queue every failed unit of a failed job again."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            job = await queries.lock_job(session, job_id)
+            failed = await session.scalars(
+                select(Unit)
+                .where(Unit.job_id == job_id, Unit.state == UnitState.FAILED)
+                .order_by(Unit.id)
             )
-            if not won:
-                raise ConflictError("only a failed unit of the current job can be tried again")
-            session.add(queries.build_message(unit_id, queue=unit.queue, due_at=now, now=now))
-            await queries.set_renditions(
-                session,
-                job.id,
-                JobState.RUNNING,
-                only_from=(JobState.FAILED,),
-                names=unit.renditions,
-                reason="",
-            )
-            await queries.queue_ready_units(session, job.id, now=now)
-            await queries.refresh_job(session, job, reason=None, now=now)
+            await retry_units(session, job, failed.all(), now=now)
+
+    async def set_priority(self, job_id: str, priority: Priority) -> None:
+        """Change how a job is weighed against others; what runs goes on."""
+        async with self._database.write() as session:
+            job = await queries.lock_job(session, job_id)
+            if job.state in {JobState.DONE, JobState.CANCELLED}:
+                raise ConflictError("the job is over", title_zh="这个任务已经结束,不能再调整优先级")
+            job.priority = priority
 
     async def transcode_again(self, lecture_id: str) -> str:
         """Start a new job over the newest recording; return its id."""
@@ -226,13 +223,20 @@ class JobService:
             return job.id
 
     async def cancel(self, job_id: str, *, reason: str) -> None:
-        """Cancel what is not finished; running workers hear of it at their next heartbeat."""
+        """Cancel what is not finished; running workers hear of it at their next heartbeat.
+
+        A lecture that has nothing to play yet then says so instead of being processed for ever.
+        """
         now = self._clock.now()
         async with self._database.write() as session:
-            job = await session.scalar(select(Job).where(Job.id == job_id).with_for_update())
-            if job is None or job.state is JobState.DONE:
-                raise ConflictError("the job is done or unknown")
+            await queries.lock_lecture_of_job(session, job_id)
+            job = await queries.lock_job(session, job_id)
+            if job.state is JobState.CANCELLED:
+                return
+            if job.state is JobState.DONE:
+                raise ConflictError("the job is done", title_zh="这个任务已经完成,不能取消")
             await queries.cancel_units(session, job_id, reason=reason, now=now)
+            await queries.settle_lecture(session, job)
 
 
 def _read_result(model: type[Report], result: dict[str, Any]) -> Report:

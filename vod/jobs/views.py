@@ -18,40 +18,22 @@ from kernel.messages import (
     UnitReleased,
     WorkersSeen,
 )
-from vod.audit.service import record
 from vod.http.keys import CLOCK, DATABASE
-from vod.http.view import ApiView, require_id, respond
+from vod.http.view import require_id, respond
 from vod.jobs import schemas
 from vod.jobs.desk import load_instructor_id, load_jobs
+from vod.jobs.desk_views import ROUTES as DESK_ROUTES
+from vod.jobs.desk_views import DeskView
 from vod.jobs.service import JobService
 from vod.jobs.workers import note_workers
-from vod.lectures.policy import may_edit_lectures, may_see_jobs
+from vod.lectures.policy import may_see_jobs
 
 
 def _service(request: web.Request) -> JobService:
     return JobService(request.app[DATABASE], request.app[CLOCK])
 
 
-class _DeskView(ApiView):
-    def require_editor(self) -> str:
-        account_id = self.require_account()
-        if not may_edit_lectures(self.viewer):
-            raise NotAllowedError("only editors and administrators start and retry jobs")
-        return account_id
-
-    async def note(self, action: str, object_type: str, object_id: str) -> None:
-        async with self.database.write() as session:
-            record(
-                session,
-                now=self.request.app[CLOCK].now(),
-                actor_id=self.viewer.account_id,
-                action=action,
-                object_type=object_type,
-                object_id=object_id,
-            )
-
-
-class LectureJobsView(_DeskView):
+class LectureJobsView(DeskView):
     async def get(self, lecture_id: str, /) -> r200[schemas.JobList]:
         """List the jobs of a lecture with their units, newest first.
 
@@ -66,7 +48,7 @@ class LectureJobsView(_DeskView):
             return respond(await load_jobs(session, lecture_id))
 
 
-class TranscodeView(_DeskView):
+class TranscodeView(DeskView):
     async def post(self, lecture_id: str, /) -> r202[schemas.Accepted]:
         """Make the renditions of a lecture once more; the published ones stay until then.
 
@@ -77,12 +59,12 @@ class TranscodeView(_DeskView):
         """
         self.require_editor()
         require_id(lecture_id, "lecture")
-        job_id = await _service(self.request).transcode_again(lecture_id)
+        job_id = await self.jobs.transcode_again(lecture_id)
         await self.note("lecture.transcoded", "lecture", lecture_id)
         return respond(schemas.Accepted(id=job_id), status=202)
 
 
-class UnitRetryView(_DeskView):
+class UnitRetryView(DeskView):
     async def post(self, unit_id: str, /) -> r202[schemas.Accepted]:
         """Try a failed unit again.
 
@@ -93,7 +75,7 @@ class UnitRetryView(_DeskView):
         """
         self.require_editor()
         require_id(unit_id, "unit")
-        await _service(self.request).retry(unit_id)
+        await self.jobs.retry(unit_id)
         await self.note("unit.retried", "unit", unit_id)
         return respond(schemas.Accepted(id=unit_id), status=202)
 
@@ -149,11 +131,13 @@ async def post_workers(request: web.Request) -> web.Response:
 
 
 ROUTES: Final = (
+    *DESK_ROUTES,
     web.view("/api/v1/lectures/{lecture_id}/jobs", LectureJobsView),
     web.view("/api/v1/lectures/{lecture_id}/transcode", TranscodeView),
     web.view("/api/v1/units/{unit_id}/retry", UnitRetryView),
 )
 INTERNAL_ROUTES: Final = (
+    *DESK_ROUTES,
     web.post("/internal/units/{unit_id}/claim", post_claim),
     web.post("/internal/units/{unit_id}/heartbeat", post_heartbeat),
     web.post("/internal/units/{unit_id}/complete", post_complete),

@@ -21,6 +21,10 @@ def make_publish(*after: str) -> UnitPlan:
     return make_unit("publish", *after, kind="publish_asset")
 
 
+def make_first(*after: str) -> UnitPlan:
+    return make_unit("publish-first", *after, kind="publish_asset")
+
+
 def make_report(*units: UnitPlan, renditions: tuple[RenditionPlan, ...] = ()) -> PlanReport:
     return PlanReport(plan_hash="0123456789ab", renditions=renditions, units=units)
 
@@ -32,6 +36,11 @@ def test_a_diamond_is_accepted() -> None:
     check_plan(report)
     assert sort_units(report.units)[0] == "a"
     assert sort_units(report.units)[-1] == "publish"
+
+
+@pytest.mark.parametrize("after", [("a", "b"), ("a", "b", "publish-first")])
+def test_some_rungs_may_be_published_first(after: tuple[str, ...]) -> None:
+    check_plan(make_report(make_unit("a"), make_unit("b"), make_first("a"), make_publish(*after)))
 
 
 @pytest.mark.parametrize(
@@ -48,6 +57,9 @@ def test_a_diamond_is_accepted() -> None:
         ((make_unit("plan"), make_publish("plan")), "belongs to the planning unit"),
         ((make_unit("a", kind="plan_recording"), make_publish("a")), "plan again"),
         ((make_unit("a", renditions=("x",)), make_publish("a")), "unknown renditions"),
+        ((make_unit("a"), make_first("a")), "one publish_asset"),
+        ((make_unit("a"), make_first("a"), make_publish("a"), make_publish("a")), "used twice"),
+        ((make_first(), make_unit("a", "publish-first"), make_publish("a")), "only 'publish' may"),
     ],
 )
 def test_a_broken_plan_is_refused(units: tuple[UnitPlan, ...], words: str) -> None:
