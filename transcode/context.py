@@ -25,6 +25,7 @@ MAX_LOG_CHARS: Final = 20_000  # What UnitCompleted and UnitFailed carry.
 MIME: Final = {
     ".mp4": "video/mp4",
     ".m4s": "audio/mp4",
+    ".m4a": "audio/mp4",
     ".m3u8": "application/vnd.apple.mpegurl",
     ".jpg": "image/jpeg",
     ".vtt": "text/vtt; charset=utf-8",

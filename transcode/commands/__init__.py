@@ -8,13 +8,13 @@ link still becomes a replay.
 from transcode.commands.checking import verify_files
 from transcode.commands.pictures import (
     POSTER_WIDTH_PX,
-    POSTER_WINDOW_S,
+    SHEET_PATTERN,
     STORYBOARD_COLUMNS,
     STORYBOARD_TILE_PX,
-    Picture,
-    make_poster,
-    make_storyboard,
+    Storyboard,
+    grab_posters,
     plan_storyboard,
+    survey_keyframes,
 )
 from transcode.commands.probing import (
     list_packets,
@@ -24,28 +24,36 @@ from transcode.commands.probing import (
     show_frames,
     version,
 )
-from transcode.commands.sound import AUDIO_RATE_HZ, LIMITER_PEAK, decode_span, encode_audio
-from transcode.commands.video import encode_video
+from transcode.commands.sound import (
+    AUDIO_RATE_HZ,
+    LIMITER_PEAK,
+    decode_span,
+    encode_audio,
+    make_download,
+)
+from transcode.commands.video import encode_video, find_entry
 
 __all__ = [
     "AUDIO_RATE_HZ",
     "LIMITER_PEAK",
     "POSTER_WIDTH_PX",
-    "POSTER_WINDOW_S",
+    "SHEET_PATTERN",
     "STORYBOARD_COLUMNS",
     "STORYBOARD_TILE_PX",
-    "Picture",
+    "Storyboard",
     "decode_span",
     "encode_audio",
     "encode_video",
+    "find_entry",
+    "grab_posters",
     "list_packets",
-    "make_poster",
-    "make_storyboard",
+    "make_download",
     "plan_storyboard",
     "probe",
     "probe_upload",
     "sample_window",
     "show_frames",
+    "survey_keyframes",
     "verify_files",
     "version",
 ]
