@@ -13,6 +13,7 @@ from kernel.blobs.directory import DirectoryBlobStore
 from kernel.timing import TICKS_PER_S
 from tests.support.synthetic_recording import FFMPEG, EpochSketch, store_recording
 from transcode import commands
+from transcode.commands.base import MediaInput
 from transcode.plan import SourceFacts
 from transcode.plan.build import build_plan
 from transcode.plan.cuts import cut_ranges, select_segments, split_spans
@@ -67,8 +68,7 @@ async def hash_frames(
         argv = commands.encode_video(
             Path(FFMPEG),
             spec,
-            source=fetched.path,
-            source_start_ticks=fetched.start_ticks,
+            media=MediaInput(str(fetched.path), "mp4"),
             outputs=outputs,
             muxer=HASHES,
         )

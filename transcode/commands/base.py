@@ -12,6 +12,18 @@ from typing import Any, Final
 
 import ffmpeg
 
+from kernel.errors import EncodeError
+
+_BROKEN_SIGNS: Final = (
+    "Stream ends prematurely",
+    "Input/output error",
+    "Connection timed out",
+    "Connection refused",
+    "Connection reset",
+    "Broken pipe",
+    "HTTP error 4",
+    "HTTP error 5",
+)
 # ffmpeg-python ships no types; a stream is its node of the filter graph.
 Stream = Any
 
@@ -35,6 +47,18 @@ class MediaInput:
     @property
     def is_local(self) -> bool:
         return not self.address.startswith(("http://", "https://"))
+
+    def check(self, said: str) -> None:
+        """Look for a connection that broke: ffmpeg takes the rest of the file for missing then.
+
+        Args:
+            said: What it printed.
+
+        Raises:
+            EncodeError: Not permanent: the store was away for longer than we connect again.
+        """
+        if not self.is_local and any(sign in said for sign in _BROKEN_SIGNS):
+            raise EncodeError("the connection to the blob store broke off", title_zh="存储连接中断")
 
     @property
     def options(self) -> dict[str, Any]:

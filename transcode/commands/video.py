@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
 import ffmpeg
 
-from kernel.timing import TICKS_PER_S
-from transcode.commands.base import Stream, compile_command, open_input, with_progress
-from transcode.plan.ladder import fit_inside
+from transcode.commands.base import MediaInput, compile_command, open_media, with_progress
+from transcode.commands.frames import black_chain, build_chains, seek_options
 from transcode.specs import EncodeVideoSpec, Rung
 
 MAX_GOP_FRAMES: Final = 2_400  # 20 s at 120 frames/s: longer than any slot of a grid.
@@ -20,24 +18,24 @@ def encode_video(
     program: Path,
     spec: EncodeVideoSpec,
     *,
-    source: Path | None,
-    source_start_ticks: int,
+    media: MediaInput | None,
     outputs: dict[str, Path],
+    entry_ticks: int | None = None,
     muxer: dict[str, Any] | None = None,
 ) -> list[str]:
     """Build the one command that decodes a range once and encodes all its rungs.
 
     Args:
-        source: Init and segments of one epoch in one file; ``None`` for black.
-        source_start_ticks: Lecture time where ``source`` starts, at or before the range or, when
-            the range's first keyframe comes late, after it.
+        media: Init and segments of one epoch in one file, or the stored file; ``None`` for black.
+        entry_ticks: Time stamp in the file to seek to, at or before the range; ``None`` reads
+            from the file's start.
         outputs: Rung name -> file.
         muxer: Replaces encoder and muxer options; tests hash the frames with it.
     """
-    if source is None:
-        chains = {rung.name: _black_chain(rung, spec) for rung in spec.rungs}
+    if media is None:
+        chains = {rung.name: black_chain(rung, spec) for rung in spec.rungs}
     else:
-        chains = _decoded_chains(spec, source, source_start_ticks)
+        chains = build_chains(spec, media, entry_ticks)
     results = [
         ffmpeg.output(
             chains[rung.name],
@@ -49,89 +47,21 @@ def encode_video(
     return compile_command(program, with_progress(ffmpeg.merge_outputs(*results)))
 
 
-def _decoded_chains(
-    spec: EncodeVideoSpec, source: Path, source_start_ticks: int
-) -> dict[str, Stream]:
-    decoded = open_input(
-        source,
-        copyts=None,  # Keep lecture time: ranges are chosen by it.
-        max_error_rate="1.0",  # Damaged pictures are shown as they are, never a reason to stop.
-    ).video
-    rates = sorted({rung.frame_rate for rung in spec.rungs}, reverse=True)
-    heads = _split(decoded, len(rates))
-    chains: dict[str, Stream] = {}
-    for rate, head in zip(rates, heads, strict=True):
-        group = [rung for rung in spec.rungs if rung.frame_rate == rate]
-        grid = _select_frames(head, group[0], spec, source_start_ticks)
-        for rung, branch in zip(group, _split(grid, len(group)), strict=True):
-            chains[rung.name] = _shape_frames(branch, rung, spec)
-    return chains
+def find_entry(
+    program: Path, media: MediaInput, *, video_index: int, entry_ticks: int
+) -> list[str]:
+    """Ask where decoding would begin after a seek: prints the first keyframe packet.
 
-
-def _split(stream: Stream, count: int) -> list[Stream]:
-    if count == 1:
-        return [stream]
-    parts = stream.filter_multi_output("split", count)
-    return [parts.stream(number) for number in range(count)]
-
-
-def _select_frames(
-    stream: Stream, rung: Rung, spec: EncodeVideoSpec, source_start_ticks: int
-) -> Stream:
-    """Put the pictures on the lecture's frame grid and keep those of the half-open range.
-
-    Which picture a grid frame shows depends on absolute time stamps only, so ranges cut anywhere
-    give together exactly the frames of a single pass.
+    Nothing is decoded. The answer is ffmpeg's ``framecrc`` text: a header with the time base,
+    then ``stream, dts, pts, duration, size, checksum``.
     """
-    first = rung.first_frame(spec.start_ticks)
-    count = rung.first_frame(spec.end_ticks) - first
-    start = rung.frame_ticks(first)
-    lead_ticks = max(0, start - source_start_ticks)
-    lead = -(-lead_ticks * rung.frame_rate // TICKS_PER_S) + 1
-    return (
-        stream.filter("settb", "1/90000")  # Lecture ticks, so that the shift below is exact.
-        .filter("setpts", f"PTS-{start}")
-        # Nearest picture per grid frame; the first one is held backwards to the lead-in's start.
-        .filter("fps", fps=str(rung.frame_rate), start_time=f"-{lead / rung.frame_rate}")
-        .filter("tpad", stop=-1, stop_mode="clone")  # A picture that froze stays until the end.
-        .filter("trim", start_frame=lead, end_frame=lead + count)
-        .filter("setpts", "PTS-STARTPTS")  # Joining puts the range where it belongs.
+    opened = open_media(media, **seek_options(entry_ticks), copyts=None)
+    result = ffmpeg.output(
+        opened[str(video_index)],
+        "-",
+        **{"c": "copy", "frames:v": 1, "f": "framecrc"},
     )
-
-
-def _shape_frames(stream: Stream, rung: Rung, spec: EncodeVideoSpec) -> Stream:
-    aspect = spec.shape.display_aspect if spec.shape else Fraction(rung.width_px, rung.height_px)
-    width, height = fit_inside(aspect, width_px=rung.width_px, height_px=rung.height_px)
-    scaled = stream.filter("scale", width, height, flags="bicubic", out_range="tv")
-    if (width, height) != (rung.width_px, rung.height_px):
-        # An epoch of another shape keeps it, inside black bars.
-        scaled = scaled.filter(
-            "pad", rung.width_px, rung.height_px, "(ow-iw)/2", "(oh-ih)/2", color="black"
-        )
-    return _tag_frames(scaled, spec)
-
-
-def _tag_frames(stream: Stream, spec: EncodeVideoSpec) -> Stream:
-    # All ranges must carry the same colour tags, or their parameter sets would differ.
-    return (
-        stream.filter("format", "yuv420p")
-        .filter("setsar", "1")
-        .filter(
-            "setparams",
-            range="tv",
-            color_primaries=spec.colour,
-            color_trc=spec.colour,
-            colorspace=spec.colour,
-            field_mode="prog",
-        )
-    )
-
-
-def _black_chain(rung: Rung, spec: EncodeVideoSpec) -> Stream:
-    count = rung.first_frame(spec.end_ticks) - rung.first_frame(spec.start_ticks)
-    graph = f"color=c=black:s={rung.width_px}x{rung.height_px}:r={rung.frame_rate}"
-    source = ffmpeg.input(graph, f="lavfi", protocol_whitelist="file")
-    return _tag_frames(source.video.filter("trim", end_frame=count), spec)
+    return compile_command(program, result, loglevel="error")
 
 
 def _place_keyframes(rung: Rung, spec: EncodeVideoSpec) -> str:
