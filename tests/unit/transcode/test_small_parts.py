@@ -16,6 +16,7 @@ from kernel.hls import parse_media_playlist, parse_multivariant_playlist
 from kernel.timing import TICKS_PER_S
 from transcode import commands
 from transcode.commands import plan_storyboard
+from transcode.commands.base import MediaInput
 from transcode.context import ProgressCell, describe_command
 from transcode.joins import JoinedFile, JoinedSegment
 from transcode.loudness import choose_gain_db, combine_loudness, parse_loudness
@@ -267,7 +268,7 @@ def test_every_input_is_a_forced_local_file(tmp_path: Path) -> None:
     program = Path("/x/ffmpeg")
     lines = [
         commands.encode_video(
-            program, spec, source=tmp_path / "-i", source_start_ticks=0, outputs=outputs
+            program, spec, media=MediaInput(str(tmp_path / "-i"), "mp4"), outputs=outputs
         ),
         commands.decode_span(
             program, source=tmp_path / "a", start_ticks=0, samples_count=1, output=tmp_path / "b"
