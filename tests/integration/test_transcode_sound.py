@@ -249,11 +249,11 @@ def test_a_clock_that_runs_fast_is_followed(bench: Bench) -> None:
 
 
 def test_sound_is_brought_to_the_target_and_its_peaks_are_held(bench: Bench) -> None:
-    quiet = "sine=f=440:b=4:r=48000:d=12,volume=-20dB"
+    quiet = "sine=f=440:b=4:r=48000:d=12,volume=-8dB"
     path = bench.make("quiet.wav", "-f", "lavfi", "-i", quiet)
     done = bench.encode(path, demuxer="wav", seconds=12)
     assert done.loudness_lufs is not None
-    assert done.gain_db > 10
+    assert 5 < done.gain_db < 20
     text = run_ffmpeg_loud("-i", bench.staged("audio.m4s"), "-af", "ebur128=peak=true")
     assert parse_loudness(text) == pytest.approx(-16, abs=1)
     peaks = [float(found) for found in re.findall(r"Peak:\s+(-?[\d.]+) dBFS", text)]
@@ -318,7 +318,8 @@ def test_a_lecture_without_sound_is_silent_and_has_nothing_to_download(bench: Be
         ("avchd_1080i_tff_ac3.mts", "mpegts", 1, 2.0),
         ("multitrack_3gp_amr_hinttracks_70s.3gp", "mov", 0, 70.0),
         ("realmedia_rv10.rm", "rm", 0, 2.0),
-        ("broken/truncated_tail.mp4", "mov", 1, 2.0),
+        ("broken/failing_audio_stream.mp4", "mov", 1, 11.2),
+        ("broken/mdat_too_long_truncated.mp4", "mov", 1, 2.0),
     ],
 )
 def test_files_as_people_have_them(
