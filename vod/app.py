@@ -47,6 +47,9 @@ from vod.jobs.background import run_jobs
 from vod.jobs.metrics import JobsMetrics
 from vod.playback.keys import prepare_playback
 from vod.settings import build_redis_url, read_secret
+from vod.uploads.service import Uploads
+from vod.uploads.sweep import run_uploads
+from vod.uploads.views import add_tus_header
 
 MAX_PUBLIC_BODY_BYTES: Final = 256 * 1024  # The longest description is 20 000 characters.
 STREAMER_DEADLINE_S: Final = 3.0
@@ -70,6 +73,7 @@ class Services:
     passwords: Passwords
     statuses: LiveStatuses
     changes: ClassChanges
+    uploads: Uploads
     registry: CollectorRegistry
 
 
@@ -110,6 +114,8 @@ async def open_services(
         stack.push_async_callback(blobs.close)
         broker = open_broker(settings.broker)
         stack.push_async_callback(broker.aclose)
+        uploads = Uploads(settings, database, blobs, clock)
+        stack.push_async_callback(uploads.close)
         yield Services(
             settings=settings,
             secret=secret,
@@ -121,6 +127,7 @@ async def open_services(
             passwords=passwords,
             statuses=LiveStatuses(streamer, clock),
             changes=ClassChanges(),
+            uploads=uploads,
             registry=CollectorRegistry(),
         )
 
@@ -143,6 +150,7 @@ def build_public_app(services: Services) -> web.Application:
     )
     _fill(app, services)
     prepare_playback(app)
+    app.on_response_prepare.append(add_tus_header)
     app.add_routes([*API_ROUTES, *MEDIA_ROUTES, *READY_ROUTES])
     document = json.dumps(build_openapi(), ensure_ascii=False).encode()
 
@@ -170,7 +178,9 @@ def build_internal_app(services: Services, *, has_background: bool = True) -> we
     app[REFRESHERS] = refreshers
     app.add_routes([*INTERNAL_ROUTES, *INTERNAL_READY_ROUTES, web.get("/metrics", get_metrics)])
     if has_background:
-        app.cleanup_ctx.extend([watch_loop_lag, run_jobs, run_retention, run_housekeeping])
+        app.cleanup_ctx.extend(
+            [watch_loop_lag, run_jobs, run_retention, run_housekeeping, run_uploads]
+        )
     return app
 
 
@@ -185,3 +195,4 @@ def _fill(app: web.Application, services: Services) -> None:
     app[keys.PASSWORDS] = services.passwords
     app[keys.STATUSES] = services.statuses
     app[keys.CHANGES] = services.changes
+    app[keys.UPLOADS] = services.uploads

@@ -16,6 +16,7 @@ from vod.accounts.roles import Viewer
 from vod.classes.changes import ClassChanges
 from vod.classes.status import LiveStatuses
 from vod.db.engine import Database
+from vod.uploads.service import Uploads
 
 SETTINGS: Final = web.AppKey("settings", Settings)
 DATABASE: Final = web.AppKey("database", Database)
@@ -29,6 +30,7 @@ BROKER: Final = web.AppKey("broker", Redis)
 PASSWORDS: Final = web.AppKey("passwords", Passwords)
 STATUSES: Final = web.AppKey("statuses", LiveStatuses)
 CHANGES: Final = web.AppKey("changes", ClassChanges)
+UPLOADS: Final = web.AppKey("uploads", Uploads)
 
 VIEWER: Final = web.RequestKey("viewer", Viewer)
 """Who is asking; set by the session middleware on every ``/api/v1`` request."""

@@ -21,6 +21,7 @@ from vod.playback.delivery import MEDIA_ROUTES as DELIVERY_ROUTES
 from vod.playback.extras import EXTRA_ROUTES
 from vod.playback.views import ROUTES as SIGNED_URL_ROUTES
 from vod.series.views import ROUTES as SERIES_ROUTES
+from vod.uploads.views import ROUTES as UPLOAD_ROUTES
 
 API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *ACCOUNT_ROUTES,
@@ -32,6 +33,7 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *JOB_ROUTES,
     *EDIT_ROUTES,
     *SIGNED_URL_ROUTES,
+    *UPLOAD_ROUTES,
     *AUDIT_ROUTES,
 )
 INTERNAL_ROUTES: Final[tuple[web.RouteDef, ...]] = (
