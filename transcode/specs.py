@@ -400,9 +400,18 @@ class EncodedAudio(Frozen):
 
 
 class MadeImages(Frozen):
+    """Pictures of a lecture.
+
+    Attributes:
+        candidates: ``poster-{ms}.jpg`` by lecture time, the best one first.
+        sheets: Of the storyboard, in order; empty without pictures, like ``vtt`` and ``slides``.
+    """
+
     poster: StagedFile
-    storyboard: StagedFile
-    vtt: StagedFile
+    candidates: tuple[StagedFile, ...] = ()
+    sheets: tuple[StagedFile, ...] = ()
+    vtt: StagedFile | None = None
+    slides: StagedFile | None = None
     commands: tuple[str, ...]
 
 

@@ -10,7 +10,7 @@ from kernel.errors import EncodeError
 from kernel.timing import TICKS_PER_S, to_seconds
 from transcode import commands
 from transcode.context import UnitContext
-from transcode.joins import JoinedFile
+from transcode.joins import JoinedFile, half_frame_ticks
 from transcode.specs import Grid, Rung
 
 TOLERANCE_TICKS: Final = 40 * TICKS_PER_S // 1000  # Every rendition holds lecture time within it.
@@ -23,54 +23,88 @@ def check_lengths(
     duration_ticks: int,
     grid: Grid,
 ) -> None:
-    """Check lengths, frame counts and the keyframe grid. Pure.
+    """Check lengths, frame counts and that all rungs have the same segments. Pure.
+
+    A rung of few frames a second may begin a segment half a frame earlier or later.
 
     Raises:
         EncodeError: Names the rendition, what it has and what it should have.
     """
-    for name, joined in [("audio", audio), *((rung.name, joined) for rung, joined in rungs)]:
-        off = joined.duration_ticks - duration_ticks
-        if abs(off) > TOLERANCE_TICKS:
-            raise _refuse(f"{name} is {to_seconds(off):+.3f} s off the lecture's length")
     for rung, joined in rungs:
         planned = rung.first_frame(duration_ticks)
         if joined.samples_count != planned:
             raise _refuse(f"{rung.name} has {joined.samples_count} frames, planned {planned}")
-        for segment in joined.segments:
-            if not grid.is_boundary(segment.start_ticks):
-                raise _refuse(
-                    f"{rung.name} has a segment at {segment.start_ticks}, off the keyframe grid"
-                )
+        _check_length(rung.name, joined, duration_ticks, half_frame_ticks(rung))
+        _check_grid(rung, joined, grid)
+    _check_length("audio", audio, duration_ticks, TOLERANCE_TICKS)
+    _check_alignment(rungs)
+
+
+def _check_length(name: str, joined: JoinedFile, duration_ticks: int, tolerance: int) -> None:
+    off = joined.duration_ticks - duration_ticks
+    if abs(off) > max(TOLERANCE_TICKS, tolerance + 1):
+        raise _refuse(f"{name} is {to_seconds(off):+.3f} s off the lecture's length")
+
+
+def _check_grid(rung: Rung, joined: JoinedFile, grid: Grid) -> None:
+    early = half_frame_ticks(rung)
+    for segment in joined.segments:
+        boundary = grid.slot_start(grid.slot(segment.start_ticks + early))
+        if abs(boundary - segment.start_ticks) > early + 1:
+            raise _refuse(
+                f"{rung.name} has a segment at {segment.start_ticks}, off the keyframe grid"
+            )
+
+
+def _check_alignment(rungs: Sequence[tuple[Rung, JoinedFile]]) -> None:
+    """Players change rungs by segment: each rung must have each of them.
+
+    Only a last segment may be missing that is too short for a frame of the rung.
+    """
+    for rung, joined in rungs:
+        lead, own = rungs[0][1].segments, joined.segments
+        early = max(half_frame_ticks(rung), half_frame_ticks(rungs[0][0])) + 1
+        is_aligned = all(
+            abs(one.start_ticks - other.start_ticks) <= early
+            for one, other in zip(lead, own, strict=False)
+        )
+        over = (*lead[len(own) :], *own[len(lead) :])
+        if not is_aligned or sum(segment.duration_ticks for segment in over) > 2 * early:
+            raise _refuse(
+                f"{rung.name} has other segments ({len(own)}) than {rungs[0][0].name} ({len(lead)})"
+            )
 
 
 def _refuse(detail: str) -> EncodeError:
     return EncodeError(detail, title_zh="转码结果没有通过检查")
 
 
-async def verify_set(
+async def verify_files(
     context: UnitContext,
     rungs: Sequence[tuple[Rung, JoinedFile]],
-    audio: JoinedFile,
+    audio: JoinedFile | None,
     *,
-    duration_ticks: int,
-    grid: Grid,
     share: tuple[float, float],
-) -> list[str]:
-    """Check the lengths, then decode every rendition once; return the command.
+) -> list[str] | None:
+    """Decode every rendition once, all of them side by side; return the command, if any.
 
     Raises:
         EncodeError: Something does not decode, or fewer frames come out than went in.
     """
-    check_lengths(rungs, audio, duration_ticks=duration_ticks, grid=grid)
+    if not rungs and audio is None:
+        return None
     counts = {rung.name: context.folder / f"{rung.name}.frames" for rung, _ in rungs}
     argv = commands.verify_files(
         context.programs.ffmpeg,
         files=[(joined.path, counts[rung.name]) for rung, joined in rungs],
-        audio=audio.path,
+        audio=audio.path if audio is not None else None,
+    )
+    longest = max(
+        [joined.duration_ticks for _, joined in rungs] + [audio.duration_ticks if audio else 0]
     )
     await context.encode(
         argv,
-        media_s=to_seconds(duration_ticks),
+        media_s=to_seconds(longest),
         share=share,
         frame_rate=float(rungs[0][0].frame_rate) if rungs else None,
     )

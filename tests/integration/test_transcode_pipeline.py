@@ -227,11 +227,22 @@ def test_other_shapes_are_padded_not_stretched(job: Job, tmp_path: Path) -> None
 
 def test_pictures_and_manifest_are_there(job: Job) -> None:
     assert job.path("poster.jpg").read_bytes()[:2] == b"\xff\xd8"
-    sheet = ask(job.path("storyboard.jpg"), "-show_streams")["streams"][0]
+    sheet = ask(job.path("storyboard-00.jpg"), "-show_streams")["streams"][0]
     assert (sheet["width"], sheet["height"]) == (1600, 90)
     cues = job.path("storyboard.vtt").read_text()
     assert cues.count("-->") == 5
-    assert "storyboard.jpg#xywh=640,0,160,90" in cues
+    assert "storyboard-00.jpg#xywh=640,0,160,90" in cues
+    files = job.report.files
+    assert files["storyboard"] == ("storyboard.vtt", "storyboard-00.jpg")
+    assert files["poster"] == ("poster.jpg",)
+    assert 1 <= len(files["poster_candidates"]) <= 8
+    for name in (name for names in files.values() for name in names):
+        assert job.path(name).stat().st_size > 0
+    assert (
+        job.path(files["poster_candidates"][0]).read_bytes() == job.path("poster.jpg").read_bytes()
+    )
+    slides = json.loads(job.path("slides.json").read_text())["slides"]
+    assert all(0 < slide["start_s"] < 18 for slide in slides)
     manifest = json.loads(job.path("manifest.json").read_text())
     assert AssetReport.model_validate(manifest["report"]) == job.report
     assert "libx264" in manifest["commands"]["video-0000"][0]

@@ -140,7 +140,7 @@ class FakeUnits:
         self._check(unit, body.fence)
         unit.state, unit.result = "done", body.result
         unit.completions_count += 1
-        if unit.plan.kind == "plan_recording":
+        if unit.plan.kind.startswith("plan_"):
             report = PlanReport.model_validate(body.result)
             self.plan_hash = report.plan_hash
             for plan in report.units:

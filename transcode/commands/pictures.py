@@ -2,72 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import ffmpeg
 
 from kernel.timing import TICKS_PER_S
-from transcode.commands.base import compile_command, open_input, with_progress
-from transcode.specs import KEYFRAME_GRID_S, Rung
+from transcode.commands.base import Stream, compile_command, open_input, with_progress
+from transcode.specs import KEYFRAME_GRID_S
 
 STORYBOARD_TILE_PX: Final = (160, 90)
 STORYBOARD_COLUMNS: Final = 10
-POSTER_WINDOW_S: Final = 120  # One range: thirty keyframes to choose from.
+STORYBOARD_ROWS: Final = 10  # 1600 x 900 per sheet: old phones decode it.
+MAX_TILES: Final = 1_000  # Ten sheets, about 4 MB; ten hours get a tile every 36 s.
 POSTER_WIDTH_PX: Final = 1280
+SHEET_PATTERN: Final = "storyboard-%02d.jpg"
+_JPEG: Final[dict[str, Any]] = {"c:v": "mjpeg", "f": "image2", "map_metadata": -1}
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One frame size of the storyboard sheet."""
+class Storyboard:
+    """The tiles of a lecture: one every ``interval_s``, ten rows and columns to a sheet."""
 
     interval_s: int
     tiles_count: int
-    rows_count: int
+
+    @property
+    def sheets_count(self) -> int:
+        return -(-self.tiles_count // (STORYBOARD_COLUMNS * STORYBOARD_ROWS))
+
+    @property
+    def rows_count(self) -> int:
+        """Rows of a sheet; a single one is no larger than it must be."""
+        return min(STORYBOARD_ROWS, -(-self.tiles_count // STORYBOARD_COLUMNS))
 
 
-def make_poster(program: Path, *, source: Path, rung: Rung, output: Path) -> list[str]:
-    """Pick the most representative keyframe of the first two minutes of ``source``."""
-    picture = (
-        # Keyframes only: cheap, and pictures 4 s apart differ more than neighbours do.
-        open_input(source, t=POSTER_WINDOW_S, skip_frame="nokey")
-        .video.filter("thumbnail", POSTER_WINDOW_S // KEYFRAME_GRID_S)
-        .filter("scale", min(POSTER_WIDTH_PX, rung.width_px), -2, out_range="pc")
-        .filter("format", "yuvj420p")
-    )
-    result = ffmpeg.output(
-        picture,
-        str(output),
-        **{"frames:v": 1, "c:v": "mjpeg", "q:v": 3, "f": "image2", "update": 1, "map_metadata": -1},
-    )
-    return compile_command(program, with_progress(result))
-
-
-def plan_storyboard(duration_ticks: int, *, max_tiles: int = 300) -> Picture:
-    """Choose the distance of the tiles: a multiple of the keyframe grid, at most ``max_tiles``."""
+def plan_storyboard(duration_ticks: int, *, max_tiles: int = MAX_TILES) -> Storyboard:
+    """Choose the distance of the tiles: a multiple of about one GOP, at most ``max_tiles``."""
     duration_s = -(-duration_ticks // TICKS_PER_S)
     interval_s = KEYFRAME_GRID_S * max(1, -(-duration_s // (KEYFRAME_GRID_S * max_tiles)))
-    tiles = max(1, -(-duration_s // interval_s))
-    return Picture(interval_s, tiles, -(-tiles // STORYBOARD_COLUMNS))
+    return Storyboard(interval_s, max(1, -(-duration_s // interval_s)))
 
 
-def make_storyboard(program: Path, *, source: Path, sheet: Picture, output: Path) -> list[str]:
-    """Tile the keyframes of a whole joined rung into one JPEG."""
+def survey_keyframes(
+    program: Path, *, source: Path, board: Storyboard, sheets: Path, stats: Path
+) -> list[str]:
+    """Decode the keyframes of a whole rung once: tiles for the storyboard, figures of each.
+
+    Args:
+        sheets: Pattern of the JPEG files, ``%02d`` counts from 0.
+        stats: Where ``metadata=print`` writes; ``transcode.posters`` reads it.
+    """
+    # Keyframes only: cheap, and pictures 4 s apart differ more than neighbours do.
+    picture = open_input(source, skip_frame="nokey").video
+    split = picture.filter_multi_output("split", 2)
+    outputs = [
+        ffmpeg.output(
+            _tile(split.stream(0), board), str(sheets), **{**_JPEG, "q:v": 5, "start_number": 0}
+        ),
+        ffmpeg.output(_measure(split.stream(1), stats), "-", f="null", fps_mode="passthrough"),
+    ]
+    return compile_command(program, with_progress(ffmpeg.merge_outputs(*outputs)))
+
+
+def _tile(picture: Stream, board: Storyboard) -> Stream:
     width, height = STORYBOARD_TILE_PX
-    picture = (
-        open_input(source, skip_frame="nokey")  # Every tile is a keyframe: nothing else is decoded.
-        .video.filter("fps", fps=f"1/{sheet.interval_s}", start_time=0, round="up")
+    return (
+        picture.filter("fps", fps=f"1/{board.interval_s}", start_time=0, round="up")
         .filter("tpad", stop=-1, stop_mode="clone")
-        .filter("trim", end_frame=sheet.tiles_count)
+        .filter("trim", end_frame=board.tiles_count)
         .filter("scale", width, height, force_original_aspect_ratio="decrease", out_range="pc")
         .filter("pad", width, height, "(ow-iw)/2", "(oh-ih)/2", color="black")
-        .filter("tile", layout=f"{STORYBOARD_COLUMNS}x{sheet.rows_count}")
+        .filter("tile", layout=f"{STORYBOARD_COLUMNS}x{board.rows_count}")
         .filter("format", "yuvj420p")
     )
-    result = ffmpeg.output(
-        picture,
-        str(output),
-        **{"frames:v": 1, "c:v": "mjpeg", "q:v": 5, "f": "image2", "update": 1, "map_metadata": -1},
+
+
+def _measure(picture: Stream, stats: Path) -> Stream:
+    return (
+        picture.filter("scdet", threshold=100)  # Scores only; what a change is, we decide.
+        .filter("signalstats")
+        .filter("blurdetect", block_width=32, block_height=32, block_pct=80)
+        .filter("entropy")
+        .filter("metadata", mode="print", file=str(stats))
     )
-    return compile_command(program, with_progress(result))
+
+
+def grab_posters(
+    program: Path, *, shots: Sequence[tuple[Path, float, Path]], width_px: int
+) -> list[str]:
+    """Take single pictures, each out of its own file, at its time in it (seconds)."""
+    outputs = [
+        ffmpeg.output(
+            open_input(source, ss=f"{at_s:.3f}")
+            .video.filter("scale", min(POSTER_WIDTH_PX, width_px), -2, out_range="pc")
+            .filter("format", "yuvj420p"),
+            str(output),
+            **{**_JPEG, "q:v": 3, "frames:v": 1, "update": 1},
+        )
+        for source, at_s, output in shots
+    ]
+    return compile_command(program, with_progress(ffmpeg.merge_outputs(*outputs)))

@@ -11,6 +11,7 @@ from transcode.context import Outcome, UnitContext
 from transcode.units.encode_audio import encode_audio
 from transcode.units.encode_video import encode_video
 from transcode.units.make_images import make_images
+from transcode.units.plan_edit import plan_edit
 from transcode.units.plan_recording import plan_recording
 from transcode.units.publish_asset import publish_asset
 
@@ -19,6 +20,7 @@ Runner = Callable[[UnitContext], Awaitable[Outcome]]
 RUNNERS: Final[Mapping[UnitKind, Runner]] = MappingProxyType(
     {
         "plan_recording": plan_recording,
+        "plan_edit": plan_edit,
         "encode_video": encode_video,
         "encode_audio": encode_audio,
         "make_images": make_images,

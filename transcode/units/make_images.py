@@ -1,15 +1,27 @@
-"""Unit ``make_images``: poster and storyboard from what has been encoded already."""
+"""Unit ``make_images``: posters, storyboard, slide changes, from what has been encoded already."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 from kernel.errors import EncodeError
+from kernel.timing import TICKS_PER_S, to_seconds
 from transcode import commands
+from transcode.artwork import draw_sound_poster_blocking
 from transcode.context import Outcome, UnitContext, describe_command
-from transcode.joins import Piece, join_blocking
+from transcode.joins import Piece, half_frame_ticks, join_blocking
+from transcode.posters import (
+    KeyPicture,
+    choose_posters,
+    find_slides,
+    name_poster,
+    parse_stats,
+    render_slides,
+)
 from transcode.specs import (
     EncodedRung,
     EncodedVideo,
@@ -20,58 +32,109 @@ from transcode.specs import (
     StagedFile,
     parse_spec,
 )
-from transcode.storyboard import build_vtt
+from transcode.storyboard import list_tiles, render_vtt
 
-POSTER_PLACE = 0.15  # Past the greeting and the empty first slide.
+POSTER: Final = "poster.jpg"
+STORYBOARD: Final = "storyboard.vtt"
+SLIDES: Final = "slides.json"
+SURVEY_SHARE: Final = 0.6
 
 
 async def make_images(context: UnitContext) -> Outcome:
-    """Make ``poster.jpg``, ``storyboard.jpg`` and ``storyboard.vtt``."""
+    """Make the poster and its alternatives, the storyboard, the list of slide changes."""
     spec = parse_spec(MakeImagesSpec, context.unit.spec)
-    poster_argv, poster = await _make_poster(context, spec)
-    sheet = commands.plan_storyboard(spec.duration_ticks)
-    joined = context.folder / "storyboard.mp4"
+    if spec.poster_rung is None or spec.storyboard_rung is None:
+        return await _draw_poster(context)
+    joined = context.folder / "survey.mp4"
     pieces = await fetch_pieces(context, spec.ranges, spec.storyboard_rung)
-    await asyncio.to_thread(join_blocking, pieces, joined, grid=spec.grid)
-    board = context.folder / "storyboard.jpg"
-    board_argv = commands.make_storyboard(
-        context.programs.ffmpeg, source=joined, sheet=sheet, output=board
+    await asyncio.to_thread(join_blocking, pieces, joined, grid=None)
+    board = commands.plan_storyboard(spec.duration_ticks)
+    stats = context.folder / "stats.txt"
+    argv = commands.survey_keyframes(
+        context.programs.ffmpeg,
+        source=joined,
+        board=board,
+        sheets=context.folder / commands.SHEET_PATTERN,
+        stats=stats,
     )
-    await context.encode(board_argv, media_s=0, share=(0.5, 0.9))
-    vtt = context.folder / "storyboard.vtt"
-    text = build_vtt(sheet, duration_ticks=spec.duration_ticks, image=board.name)
-    await asyncio.to_thread(vtt.write_text, text, "utf-8")
+    await context.encode(argv, media_s=0, share=(0.1, SURVEY_SHARE))
+    pictures = parse_stats(await asyncio.to_thread(stats.read_text))
+    chosen = choose_posters(pictures, duration_s=to_seconds(spec.duration_ticks))
+    grab, posters = await _grab_posters(context, spec, spec.poster_rung, chosen)
+    sheets = [context.folder / (commands.SHEET_PATTERN % n) for n in range(board.sheets_count)]
+    tiles = list_tiles(board, duration_ticks=spec.duration_ticks)
+    slides = json.dumps(render_slides(find_slides(pictures)), indent=1)
     return Outcome(
         MadeImages(
-            poster=poster,
-            storyboard=await context.stage(board),
-            vtt=await context.stage(vtt),
-            commands=(describe_command(poster_argv), describe_command(board_argv)),
+            poster=posters[0],
+            candidates=tuple(posters[1:]),
+            sheets=tuple([await context.stage(sheet) for sheet in sheets]),
+            vtt=await _stage_text(context, STORYBOARD, render_vtt(tiles)),
+            slides=await _stage_text(context, SLIDES, slides),
+            # The file of figures is named inside a filter, where no quoting finds it.
+            commands=(
+                describe_command(argv).replace(f"{context.folder}/", ""),
+                describe_command(grab),
+            ),
         )
     )
 
 
-async def _make_poster(context: UnitContext, spec: MakeImagesSpec) -> tuple[list[str], StagedFile]:
-    source = choose_poster_range(spec)
-    staged = find_rung(context.unit.inputs, source.key, spec.poster_rung.name)
-    if staged is None:
-        raise EncodeError(f"{source.key} brought no {spec.poster_rung.name}", permanent=True)
-    path = context.folder / "poster.jpg"
-    argv = commands.make_poster(
-        context.programs.ffmpeg,
-        source=await context.fetch(staged.file, "poster.mp4"),
-        rung=spec.poster_rung,
-        output=path,
+async def _stage_text(context: UnitContext, name: str, text: str) -> StagedFile:
+    path = context.folder / name
+    await asyncio.to_thread(path.write_text, text, "utf-8")
+    return await context.stage(path)
+
+
+async def _draw_poster(context: UnitContext) -> Outcome:
+    path = context.folder / POSTER
+    await asyncio.to_thread(draw_sound_poster_blocking, path)
+    return Outcome(MadeImages(poster=await context.stage(path), commands=()))
+
+
+async def _grab_posters(
+    context: UnitContext, spec: MakeImagesSpec, rung: Rung, chosen: Sequence[KeyPicture]
+) -> tuple[list[str], list[StagedFile]]:
+    """Take the chosen pictures from the good rung; return ``poster.jpg`` and the candidates."""
+    shots: dict[Path, tuple[Path, float, Path]] = {}
+    for picture in chosen:
+        source, at_s = await _find_shot(context, spec, rung, picture.at_s)
+        output = context.folder / name_poster(picture.at_s)
+        shots[output] = (source, at_s, output)
+    if not shots:
+        raise EncodeError("no keyframe could be decoded")
+    argv = commands.grab_posters(
+        context.programs.ffmpeg, shots=list(shots.values()), width_px=rung.width_px
     )
-    await context.encode(argv, media_s=0, share=(0.0, 0.5))
-    return argv, await context.stage(path)
+    await context.encode(argv, media_s=0, share=(SURVEY_SHARE, 0.95))
+    made = [path for path in shots if await asyncio.to_thread(path.is_file)]
+    if not made:
+        raise EncodeError("no poster came out")
+    poster = context.folder / POSTER
+    await asyncio.to_thread(poster.write_bytes, await asyncio.to_thread(made[0].read_bytes))
+    return argv, [await context.stage(path) for path in (poster, *made)]
 
 
-def choose_poster_range(spec: MakeImagesSpec) -> RangeRef:
-    """Return the range at 15 % of the lecture that has pictures, else the next that has any."""
-    place = spec.duration_ticks * POSTER_PLACE
-    shown = [item for item in spec.ranges if not item.is_black] or list(spec.ranges)
-    return next((item for item in shown if item.end_ticks > place), shown[-1])
+async def _find_shot(
+    context: UnitContext, spec: MakeImagesSpec, rung: Rung, at_s: float
+) -> tuple[Path, float]:
+    """Find the range file that shows a lecture time, and the time in it (seconds)."""
+    ticks = round(at_s * TICKS_PER_S)
+    ranges = list_ranges(spec.ranges, rung.name)
+    wanted = next((item for item in ranges if item.end_ticks > ticks), ranges[-1])
+    staged = find_rung(context.unit.inputs, wanted.key, rung.name)
+    if staged is None:
+        raise EncodeError(f"{wanted.key} brought no {rung.name}", permanent=True)
+    first = rung.first_frame(wanted.start_ticks)
+    frame = min(max(0, rung.first_frame(ticks) - first), staged.frames_count - 1)
+    path = await context.fetch(staged.file, f"poster-{wanted.key}.mp4")
+    # Half a frame early: the first frame at or after that is the one.
+    return path, max(0.0, to_seconds(rung.frame_ticks(frame) - half_frame_ticks(rung)))
+
+
+def list_ranges(ranges: Sequence[RangeRef], rung: str) -> list[RangeRef]:
+    """List the ranges that bring a rung, in order."""
+    return [item for item in ranges if item.rungs is None or rung in item.rungs]
 
 
 def find_rung(inputs: Mapping[str, Mapping[str, Any]], key: str, rung: str) -> EncodedRung | None:
@@ -82,16 +145,15 @@ def find_rung(inputs: Mapping[str, Mapping[str, Any]], key: str, rung: str) -> E
     """
     if key not in inputs:
         raise EncodeError(f"the result of {key} is missing", permanent=True)
-    video = parse_spec(EncodedVideo, inputs[key])
+    known = {name: inputs[key][name] for name in EncodedVideo.model_fields if name in inputs[key]}
+    video = parse_spec(EncodedVideo, known)  # A copied track brings more than that.
     return next((item for item in video.rungs if item.rung == rung), None)
 
 
-async def fetch_pieces(
-    context: UnitContext, ranges: tuple[RangeRef, ...], rung: Rung
-) -> list[Piece]:
+async def fetch_pieces(context: UnitContext, ranges: Sequence[RangeRef], rung: Rung) -> list[Piece]:
     """Fetch every range of one rung, in order."""
     pieces: list[Piece] = []
-    for item in ranges:
+    for item in list_ranges(ranges, rung.name):
         first = rung.first_frame(item.start_ticks)
         count = rung.first_frame(item.end_ticks) - first
         if count == 0:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from kernel.errors import BlobMissingError, EncodeError
-from kernel.layout import asset_prefix
-from kernel.messages import AssetReport, RenditionReport
-from kernel.timing import to_seconds
-from transcode.context import MIME, Outcome, UnitContext, describe_command
-from transcode.joins import JoinedFile, Piece, join_blocking
-from transcode.playlists import build_media_playlist, build_multivariant, measure_average_bps
-from transcode.specs import EncodedAudio, MadeImages, PublishSpec, Rung, parse_spec
-from transcode.units.make_images import fetch_pieces
-from transcode.verify import verify_set
+from kernel.errors import EncodeError
+from kernel.messages import AssetReport, FileRole
+from transcode.context import Outcome, UnitContext, describe_command
+from transcode.joins import JoinedFile, Piece, half_frame_ticks, join_blocking
+from transcode.publishing import (
+    AUDIO_FILE,
+    AUDIO_NAME,
+    AssetSet,
+    find_prefix,
+    publish_set,
+    read_report,
+)
+from transcode.specs import EncodedAudio, MadeImages, PublishSpec, Rung, StagedFile, parse_spec
+from transcode.units.make_images import fetch_pieces, list_ranges
+from transcode.units.publish_cut import is_cut, publish_cut
+from transcode.verify import check_lengths, verify_files
 
-MANIFEST: Final = "manifest.json"
-AUDIO_FILE: Final = "audio.mp4"
-AUDIO_PLAYLIST: Final = "audio.m3u8"
-
-RungFiles = list[tuple[Rung, JoinedFile]]
+JOIN_SHARE: Final = 0.3
+VERIFY_SHARE: Final = 0.8
 
 
 async def publish_asset(context: UnitContext) -> Outcome:
@@ -32,40 +35,50 @@ async def publish_asset(context: UnitContext) -> Outcome:
 
     Running again after a crash is safe: when the manifest is there, its report is the answer.
     """
+    if is_cut(context.unit.spec):
+        return await publish_cut(context)
     spec = parse_spec(PublishSpec, context.unit.spec)
-    if context.unit.plan_hash is None:
-        raise EncodeError("the unit came without its plan_hash", permanent=True)
-    prefix = asset_prefix(context.unit.asset_id, plan_hash=context.unit.plan_hash)
-    stale = find_stale_prefixes(context.unit.inputs)
-    finished = await _read_manifest(context, prefix)
+    prefix = find_prefix(context, is_partial=spec.is_partial)
+    # What a first set is made of is needed again for the whole one.
+    stale = () if spec.is_partial else find_stale_prefixes(context.unit.inputs)
+    finished = await read_report(context, prefix)
     if finished is not None:
         return Outcome(finished, stale)
-    rungs, audio = await _join(context, spec)
-    argv = await verify_set(
+    first = find_first_set(context.unit.inputs)
+    rungs, audio = await _join(context, spec, first)
+    check_lengths(rungs, audio, duration_ticks=spec.duration_ticks, grid=spec.grid)
+    # What the first set holds was decoded then.
+    new = [(rung, joined) for rung, joined in rungs if not _is_in(first, rung.name)]
+    argv = await verify_files(
         context,
-        rungs,
-        audio,
+        new,
+        None if first is not None else audio,
+        share=(JOIN_SHARE, VERIFY_SHARE),
+    )
+    made = AssetSet(
+        prefix=prefix,
         duration_ticks=spec.duration_ticks,
         grid=spec.grid,
-        share=(0.3, 0.8),
+        rungs=rungs,
+        audio=audio,
+        colour=spec.colour,
+        preset=spec.preset,
+        is_partial=spec.is_partial,
+        extras=await _fetch_extras(context, spec),
+        sources=_find_sources(spec),
+        checks=(describe_command(argv),) if argv else (),
+        copied=_find_copied(context, spec),
     )
-    names = [*await _write_playlists(context, rungs, audio), *[f"{r.name}.mp4" for r, _ in rungs]]
-    names += [AUDIO_FILE, *await _fetch_images(context, spec)]
-    for number, name in enumerate(names):
-        await _upload(context, prefix, name)
-        context.progress.report(0.8 + 0.2 * (number + 1) / len(names))
-    report = _build_report(prefix, spec, rungs, audio)
-    manifest = await _build_manifest(context, report, describe_command(argv))
-    await context.store.put_bytes(prefix + MANIFEST, manifest, content_type=MIME[".json"])
+    report = await publish_set(context, made, share=(VERIFY_SHARE, 1.0))
     return Outcome(report, stale)
 
 
-def find_stale_prefixes(inputs: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+def find_stale_prefixes(inputs: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     """Return the staging folders of all attempts at the inputs, from the keys in their results."""
     found: set[str] = set()
 
     def walk(value: object) -> None:
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             key = value.get("key")
             if isinstance(key, str) and key.startswith("staging/"):
                 # staging/{unit}-{fence}/name: every fence of the unit is done with.
@@ -80,114 +93,107 @@ def find_stale_prefixes(inputs: dict[str, dict[str, Any]]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-async def _read_manifest(context: UnitContext, prefix: str) -> AssetReport | None:
-    try:
-        text = await context.store.get_bytes(prefix + MANIFEST)
-    except BlobMissingError:
-        return None
-    try:
-        return AssetReport.model_validate(json.loads(text)["report"])
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise EncodeError(f"{prefix}{MANIFEST} is not ours: {error}", permanent=True) from error
+def find_first_set(inputs: Mapping[str, Mapping[str, Any]]) -> AssetReport | None:
+    """Find the set that this job has published already, with some of the rungs."""
+    for value in inputs.values():
+        if "prefix" in value and value.get("is_partial"):
+            try:
+                return AssetReport.model_validate(value)
+            except ValidationError as error:
+                raise EncodeError(
+                    f"a published set is not ours: {error}", permanent=True
+                ) from error
+    return None
 
 
-async def _join(context: UnitContext, spec: PublishSpec) -> tuple[RungFiles, JoinedFile]:
-    rungs: RungFiles = []
+def _is_in(report: AssetReport | None, name: str) -> bool:
+    return report is not None and any(item.name == name for item in report.renditions)
+
+
+async def _join(
+    context: UnitContext, spec: PublishSpec, first: AssetReport | None
+) -> tuple[list[tuple[Rung, JoinedFile]], JoinedFile]:
+    rungs: list[tuple[Rung, JoinedFile]] = []
     for number, rung in enumerate(spec.rungs):
-        pieces = await fetch_pieces(context, spec.ranges, rung)
-        output = context.folder / f"{rung.name}.mp4"
-        rungs.append((rung, await asyncio.to_thread(join_blocking, pieces, output, grid=spec.grid)))
-        context.progress.report(0.3 * (number + 1) / (len(spec.rungs) + 1))
-    encoded = parse_spec(EncodedAudio, _take_input(context, spec.audio_key))
+        if first is not None and _is_in(first, rung.name):
+            pieces: Sequence[Piece] = [await _fetch_published(context, first, rung.name)]
+        else:
+            pieces = await fetch_pieces(context, spec.ranges, rung)
+        joined = await asyncio.to_thread(
+            join_blocking,
+            pieces,
+            context.folder / f"{rung.name}.mp4",
+            grid=spec.grid,
+            early_ticks=half_frame_ticks(rung),
+        )
+        rungs.append((rung, joined))
+        context.progress.report(JOIN_SHARE * (number + 1) / (len(spec.rungs) + 1))
+    encoded = parse_spec(EncodedAudio, take_input(context, spec.audio_key))
     staged = await context.fetch(encoded.file, "audio.m4s")
     audio = await asyncio.to_thread(
-        join_blocking, [Piece(staged, 0)], context.folder / AUDIO_FILE, grid=spec.grid
+        join_blocking, [Piece(staged, 0)], context.folder / AUDIO_FILE, grid=None
     )
     return rungs, audio
 
 
-def _take_input(context: UnitContext, key: str) -> dict[str, Any]:
+async def _fetch_published(context: UnitContext, first: AssetReport, name: str) -> Piece:
+    made = next(item for item in first.renditions if item.name == name)
+    file = StagedFile(key=f"{first.prefix}{name}.mp4", size_bytes=made.size_bytes)
+    return Piece(await context.fetch(file, f"first-{name}.mp4"), 0)
+
+
+def take_input(context: UnitContext, key: str) -> dict[str, Any]:
+    """Return the result of a unit that came before.
+
+    Raises:
+        EncodeError: Permanent: vod did not hand it over.
+    """
     if key not in context.unit.inputs:
         raise EncodeError(f"the result of {key} is missing", permanent=True)
     return context.unit.inputs[key]
 
 
-async def _write_playlists(context: UnitContext, rungs: RungFiles, audio: JoinedFile) -> list[str]:
-    texts = {
-        f"{rung.name}.m3u8": build_media_playlist(joined, file_name=f"{rung.name}.mp4")
-        for rung, joined in rungs
+async def _fetch_extras(context: UnitContext, spec: PublishSpec) -> dict[FileRole, tuple[str, ...]]:
+    """Bring pictures, waveform and download into the folder; name them by role."""
+    files: dict[FileRole, tuple[StagedFile | None, ...]] = {}
+    encoded = parse_spec(EncodedAudio, take_input(context, spec.audio_key))
+    files["waveform"] = (encoded.waveform,)
+    files["audio_download"] = (encoded.download,)
+    if spec.images_key is not None:
+        images = parse_spec(MadeImages, take_input(context, spec.images_key))
+        files["poster"] = (images.poster,)
+        files["poster_candidates"] = images.candidates
+        files["storyboard"] = (images.vtt, *images.sheets)
+        files["slides"] = (images.slides,)
+    found: dict[FileRole, tuple[str, ...]] = {}
+    for role, staged in files.items():
+        names = [await _bring(context, file) for file in staged if file is not None]
+        if names:
+            found[role] = tuple(names)
+    return found
+
+
+async def _bring(context: UnitContext, file: StagedFile) -> str:
+    name = Path(file.key).name
+    await context.store.download(file.key, context.folder / name)
+    return name
+
+
+def _find_sources(spec: PublishSpec) -> dict[str, tuple[str, ...]]:
+    found = {
+        rung.name: tuple(item.key for item in list_ranges(spec.ranges, rung.name))
+        for rung in spec.rungs
     }
-    texts[AUDIO_PLAYLIST] = build_media_playlist(audio, file_name=AUDIO_FILE)
-    texts["index.m3u8"] = build_multivariant(rungs, audio, audio_uri=AUDIO_PLAYLIST)
-    for name, text in texts.items():
-        await asyncio.to_thread((context.folder / name).write_text, text, "utf-8")
-    return list(texts)
+    return {**found, AUDIO_NAME: (spec.audio_key,)}
 
 
-async def _fetch_images(context: UnitContext, spec: PublishSpec) -> list[str]:
-    if spec.images_key is None:
-        return []
-    images = parse_spec(MadeImages, _take_input(context, spec.images_key))
-    names: list[str] = []
-    for file in (images.poster, images.storyboard, images.vtt):
-        name = Path(file.key).name
-        await context.store.download(file.key, context.folder / name)
-        names.append(name)
-    return names
-
-
-async def _upload(context: UnitContext, prefix: str, name: str) -> None:
-    path = context.folder / name
-    await context.store.put_file(prefix + name, path, content_type=MIME[path.suffix])
-
-
-def _build_report(
-    prefix: str, spec: PublishSpec, rungs: RungFiles, audio: JoinedFile
-) -> AssetReport:
-    renditions = [
-        RenditionReport(
-            name=rung.name,
-            kind="video",
-            width_px=rung.width_px,
-            height_px=rung.height_px,
-            codec=joined.codec,
-            bitrate_bps=measure_average_bps(joined),
-            size_bytes=joined.size_bytes,
-        )
-        for rung, joined in rungs
-    ]
-    renditions.append(
-        RenditionReport(
-            name="audio",
-            kind="audio",
-            codec=audio.codec,
-            bitrate_bps=measure_average_bps(audio),
-            size_bytes=audio.size_bytes,
+def _find_copied(context: UnitContext, spec: PublishSpec) -> tuple[str, ...]:
+    """Name the rungs that a ``copy_video`` unit brought: its result lists their keyframes."""
+    return tuple(
+        rung.name
+        for rung in spec.rungs
+        if any(
+            "keyframes" in context.unit.inputs.get(item.key, {})
+            for item in list_ranges(spec.ranges, rung.name)
         )
     )
-    has_images = spec.images_key is not None
-    return AssetReport(
-        prefix=prefix,
-        duration_s=to_seconds(spec.duration_ticks),
-        renditions=tuple(renditions),
-        poster="poster.jpg" if has_images else None,
-        storyboard="storyboard.vtt" if has_images else None,
-    )
-
-
-async def _build_manifest(context: UnitContext, report: AssetReport, check: str) -> bytes:
-    """Render the report with every command and version that made the set."""
-    lines: dict[str, list[str]] = {"verify": [check]}
-    walls: dict[str, float] = {}
-    for key, value in context.unit.inputs.items():
-        lines[key] = [str(line) for line in value.get("commands", ())]
-        if "wall_s" in value:
-            walls[key] = value["wall_s"]
-    document = {
-        "report": report.model_dump(mode="json"),
-        "plan_hash": context.unit.plan_hash,
-        "ffmpeg": await context.ask_version(),
-        "commands": lines,
-        "wall_s": walls,
-    }
-    return json.dumps(document, ensure_ascii=False, indent=1).encode()

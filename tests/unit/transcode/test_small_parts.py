@@ -25,7 +25,7 @@ from transcode.playlists import build_media_playlist, build_multivariant, measur
 from transcode.probe import parse_probe
 from transcode.progress import MAX_LINE_BYTES, Progress, ProgressParser
 from transcode.specs import EncodeVideoSpec, Grid, Shape
-from transcode.storyboard import build_vtt
+from transcode.storyboard import list_tiles, parse_vtt, render_vtt
 from transcode.units.publish_asset import find_stale_prefixes
 from transcode.verify import check_lengths
 
@@ -176,18 +176,30 @@ def test_silence_neither_counts_nor_is_raised() -> None:
 def test_a_storyboard_stays_small_and_on_the_grid(ticks: int) -> None:
     sheet = plan_storyboard(ticks)
     assert sheet.interval_s % 4 == 0
-    assert 1 <= sheet.tiles_count <= 300
-    assert sheet.rows_count * 10 >= sheet.tiles_count
+    assert 1 <= sheet.tiles_count <= 1_000
+    assert sheet.rows_count <= 10
+    assert sheet.sheets_count * sheet.rows_count * 10 >= sheet.tiles_count
     assert sheet.tiles_count * sheet.interval_s * TICKS_PER_S >= ticks
 
 
 def test_cues_point_at_their_tiles() -> None:
-    text = build_vtt(
-        plan_storyboard(90 * TICKS_PER_S), duration_ticks=90 * TICKS_PER_S, image="s.jpg"
-    )
-    assert text.startswith("WEBVTT\n\n00:00:00.000 --> 00:00:04.000\ns.jpg#xywh=0,0,160,90\n")
-    assert "00:00:44.000 --> 00:00:48.000\ns.jpg#xywh=160,90,160,90" in text
+    board = plan_storyboard(90 * TICKS_PER_S)
+    text = render_vtt(list_tiles(board, duration_ticks=90 * TICKS_PER_S))
+    sheet = "storyboard-00.jpg"
+    assert text.startswith(f"WEBVTT\n\n00:00:00.000 --> 00:00:04.000\n{sheet}#xywh=0,0,160,90\n")
+    assert f"00:00:44.000 --> 00:00:48.000\n{sheet}#xywh=160,90,160,90" in text
     assert "--> 00:01:30.000" in text
+
+
+def test_a_long_lecture_gets_several_sheets() -> None:
+    ticks = 10 * 3600 * TICKS_PER_S
+    board = plan_storyboard(ticks)
+    tiles = list_tiles(board, duration_ticks=ticks)
+    assert board.sheets_count == 10
+    assert {tile.place.split("#")[0] for tile in tiles} == {
+        f"storyboard-{number:02}.jpg" for number in range(10)
+    }
+    assert parse_vtt(render_vtt(tiles)) == tiles
 
 
 # ---- playlists and checks ----
@@ -276,7 +288,16 @@ def test_every_input_is_a_forced_local_file(tmp_path: Path) -> None:
         commands.encode_audio(
             program, list_file=tmp_path / "l", gain_db=1, bitrate_bps=96_000, output=tmp_path / "o"
         ),
-        commands.make_poster(program, source=tmp_path / "a", rung=RUNGS[0], output=tmp_path / "p"),
+        commands.grab_posters(
+            program, shots=[(tmp_path / "a", 1.0, tmp_path / "p")], width_px=1280
+        ),
+        commands.survey_keyframes(
+            program,
+            source=tmp_path / "a",
+            board=plan_storyboard(TICKS_PER_S),
+            sheets=tmp_path / "%02d.jpg",
+            stats=tmp_path / "s",
+        ),
         commands.verify_files(program, files=[(tmp_path / "a", tmp_path / "c")], audio=None),
     ]
     for argv in lines:

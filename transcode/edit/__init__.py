@@ -1,0 +1,1 @@
+"""Cut finished assets: whole GOPs are copied, those at the cuts are encoded again."""
