@@ -38,6 +38,7 @@ from vod.jobs.policy import (
     is_retry_allowed,
 )
 from vod.material.imports import import_plan, import_transcript
+from vod.uploads.outcome import PLAN_UPLOAD, note_accepted, note_refused
 
 MAX_CHOICES: Final = 5  # Each is lost only to somebody who cancels in that very moment.
 Report = TypeVar("Report", bound=BaseModel)
@@ -135,6 +136,7 @@ class JobService:
                 plan = _read_result(PlanReport, report.result)
                 await insert_plan(session, job, plan, now=now)
                 await import_plan(session, job, plan, now=now)
+                await note_accepted(session, job)
             elif unit.kind == "transcribe":
                 transcript = _read_result(TranscriptReport, report.result)
                 await import_transcript(session, job, transcript, now=now)
@@ -173,6 +175,8 @@ class JobService:
             )
             if not moved:
                 raise _old_fence(unit_id, report.fence)
+            if unit.kind == PLAN_UPLOAD and report.is_permanent and report.cause == "media":
+                await note_refused(session, job, reason=report.reason)
             await queries.refresh_job(session, job, reason=report.reason, now=now)
 
     async def release(self, unit_id: str, report: UnitReleased) -> None:

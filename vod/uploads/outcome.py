@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,7 +13,7 @@ from vod.jobs.queries import change
 from vod.lectures.models import Lecture
 from vod.uploads.models import Upload, UploadState
 
-PLAN_KIND = "plan_upload"
+PLAN_UPLOAD: Final = "plan_upload"
 
 
 async def note_refused(session: AsyncSession, job: Job, *, reason: str) -> None:
