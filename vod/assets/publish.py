@@ -12,7 +12,7 @@ import math
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, exists, or_, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -22,6 +22,8 @@ from kernel.messages import AssetReport
 from kernel.timing import TICKS_PER_S
 from vod.assets.models import Asset
 from vod.db.upsert import insert_if_absent
+from vod.editing.flips import arrange_flip
+from vod.editing.queries import EDIT_LECTURE
 from vod.jobs.models import Job, RenditionRow
 from vod.jobs.policy import JobState
 from vod.jobs.queries import change, set_renditions
@@ -88,33 +90,56 @@ async def _keep_asset(
 
 async def _flip(session: AsyncSession, job: Job, report: AssetReport, *, now: datetime) -> bool:
     """Let the lecture play the asset, unless it is made from or plays something better."""
-    values: dict[str, Any] = {
-        "asset_id": job.asset_id,
-        "state": LectureState.PLAYABLE if report.is_partial else LectureState.READY,
-        "published_at": now,
-    }
+    if job.kind != EDIT_LECTURE and await session.scalar(select(_find_better(job, report))):
+        return False
+    lecture, asset = await _load_pair(session, job)
+    if lecture is None or lecture.source_version != job.source_version:
+        return False
+    pointers = await arrange_flip(session, job, asset, lecture, now=now)
+    if pointers is None:
+        return False
+    values: dict[str, Any] = {**pointers}
+    if "asset_id" in pointers:
+        values["state"] = LectureState.PLAYABLE if report.is_partial else LectureState.READY
+        values["published_at"] = now
     if report.kept is None:
-        values["duration_ticks"] = round(report.duration_s * TICKS_PER_S)
+        values["duration_ticks"] = asset.duration_ticks
     statement = update(Lecture).where(
-        Lecture.id == job.lecture_id,
-        Lecture.source_version == job.source_version,
-        ~_plays_better(job, is_partial=report.is_partial),
+        Lecture.id == job.lecture_id, Lecture.source_version == job.source_version
     )
     return await change(session, statement.values(**values)) == 1
 
 
-def _plays_better(job: Job, *, is_partial: bool) -> ColumnElement[bool]:
-    """What the lecture plays now outranks a set of ``job``."""
+async def _load_pair(session: AsyncSession, job: Job) -> tuple[Lecture | None, Asset]:
+    """Load the lecture, locked, and the asset as they are in the database by now."""
+    fresh: dict[str, Any] = {"populate_existing": True}
+    lecture = await session.scalar(
+        select(Lecture)
+        .where(Lecture.id == job.lecture_id)
+        .with_for_update()
+        .execution_options(**fresh)
+    )
+    asset = await session.scalar(
+        select(Asset).where(Asset.id == job.asset_id).execution_options(**fresh)
+    )
+    assert asset is not None  # noqa: S101 - it was just kept in this transaction
+    return lecture, asset
+
+
+def _find_better(job: Job, report: AssetReport) -> ColumnElement[bool]:
+    """The uncut set that the lecture has now outranks this one."""
     asset, other = aliased(Asset), aliased(Job)
     is_newer = other.generation > job.generation
     # Among sets of one source a whole one beats a part, then the later request wins.
     outranks = (
         or_(asset.is_partial.is_(False), is_newer)
-        if is_partial
+        if report.is_partial
         else and_(asset.is_partial.is_(False), is_newer)
     )
     return exists().where(
-        asset.id == Lecture.asset_id,
+        Lecture.id == job.lecture_id,
+        # A cut set is made later than what it is a cut of: that one counts.
+        asset.id == func.coalesce(Lecture.base_asset_id, Lecture.asset_id),
         asset.id != job.asset_id,
         other.id == asset.job_id,
         or_(

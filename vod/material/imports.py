@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
 
 import structlog
 from sqlalchemy import or_, select, update
@@ -20,13 +19,12 @@ from vod.captions.models import CaptionOrigin, CaptionTrack
 from vod.captions.service import MAX_TRACKS, NewTrack, add_track, bury_tracks, load_labels
 from vod.chapters.policy import clean_embedded, pack_chapters
 from vod.db.upsert import insert_if_absent
+from vod.editing.queries import EDIT_LECTURE
 from vod.jobs.models import Job
 from vod.jobs.planning import TRANSCODE_UPLOAD
 from vod.jobs.queries import change
 from vod.lectures.models import Lecture
 from vod.material.models import Material
-
-EDIT: Final = "edit_lecture"
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +37,7 @@ async def import_plan(
     The same plan again, one of an older source, and a plan of an edit change nothing. What people
     have edited stays; what an older file had brought and nobody touched goes with it.
     """
-    if job.kind == EDIT:
+    if job.kind == EDIT_LECTURE:
         return
     await ensure_material(session, job.lecture_id, now=now)
     await _keep_source(session, job, report, now=now)
