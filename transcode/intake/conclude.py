@@ -27,6 +27,7 @@ from transcode.specs import FileSource
 MIN_LECTURE_S: Final = Fraction(1, 5)  # Less is a mistake, not a lecture.
 MAX_HOLES_S: Final = 600.0  # More missing than ten minutes: times that cannot be believed.
 MAX_NOTES: Final = 40
+MAX_CHANNELS: Final = 64  # The resampler's limit.
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +105,15 @@ def conclude(looked: Looked, container: Container, *, key: str, size_bytes: int)
 
 
 def _describe_empty(container: Container) -> str:
-    if container.videos and container.audios:
-        return "文件里的画面和声音都无法解码:内容是空的、已经损坏,或者编码方式不支持"
-    if container.videos:
-        return "文件里的画面无法解码:内容是空的、已经损坏,或者编码方式不支持"
-    return "文件里的声音无法解码:内容是空的、已经损坏,或者编码方式不支持"
+    many = max((item.channels_count for item in container.audios), default=0)
+    if many > MAX_CHANNELS and not container.videos:
+        return f"声音有 {many} 个声道,超过了 {MAX_CHANNELS} 个的上限"
+    what = "画面和声音都" if container.videos and container.audios else "画面"
+    what = what if container.videos else "声音"
+    if container.claimed_s is not None and 1 <= container.claimed_s <= MAX_LECTURE_S:
+        said = format_clock(float(container.claimed_s))
+        return f"文件里的{what}无法解码:文件头写着 {said},内容却已经缺失、损坏,或编码方式不支持"
+    return f"文件里的{what}无法解码:内容是空的、已经损坏,或者编码方式不支持"
 
 
 def _check_times(

@@ -49,7 +49,16 @@ _TEXTS: Final = (
     (b"<!doctype html", "网页"),
     (b"<html", "网页"),
 )
-_MIN_BMP_BYTES: Final = 26
+_CONTAINERS: Final = (
+    (b"\x1a\x45\xdf\xa3", "MKV/WebM"),
+    (b"RIFF", "WAV/AVI"),
+    (b"OggS", "Ogg"),
+    (b"FLV", "FLV"),
+    (b"fLaC", "FLAC"),
+    (b"ID3", "MP3"),
+    (b"\x30\x26\xb2\x75", "WMV"),
+    (b".RMF", "RealMedia"),
+)
 _TEXT_SHARE: Final = 0.97  # Of the head's bytes that text is made of.
 
 
@@ -69,6 +78,13 @@ def refuse_by_head(head: bytes, *, size_bytes: int) -> None:
 def refusal(detail: str, sentence: str) -> EncodeError:
     """Build the error of a file that no retry makes better."""
     return EncodeError(detail, permanent=True, title_zh=sentence)
+
+
+def name_container(head: bytes) -> str | None:
+    """Name the container that the first bytes look like, as people call it."""
+    if head[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free"}:
+        return "MP4/MOV"
+    return next((name for magic, name in _CONTAINERS if head.startswith(magic)), None)
 
 
 def find_demuxer(format_name: str) -> str | None:

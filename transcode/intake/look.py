@@ -11,7 +11,7 @@ from transcode.commands.base import MediaInput
 from transcode.context import UnitContext
 from transcode.intake import notes as say
 from transcode.intake.choose import rank_audios, rank_videos
-from transcode.intake.conclude import Looked, conclude
+from transcode.intake.conclude import MAX_CHANNELS, Looked, conclude
 from transcode.intake.containers import refusal
 from transcode.intake.facts import UploadFacts
 from transcode.intake.measure import MeasuredAudio, MeasuredVideo, measure_audio, measure_video
@@ -30,7 +30,6 @@ from transcode.intake.windows import Window, WindowPlan, plan_windows
 from transcode.sources import open_key
 from transcode.specs import Frozen
 
-MAX_CHANNELS: Final = 64  # The resampler's limit.
 MAX_CANDIDATES: Final = 3  # Tracks of a kind that are tried before it is given up.
 
 Tracks = dict[int, TrackPackets]
@@ -118,6 +117,12 @@ async def _choose(
                 seen.windows,
                 is_whole=seen.plan.is_whole,
             )
+        if any(window.is_unsupported for window in seen.windows) and seen.video is None:
+            name = video.codec.upper()
+            raise refusal(
+                f"no decoder for {video.codec}",
+                f"画面的编码({name})在这台服务器上无法解码,请转换为 H.264 后再上传",
+            )
         if seen.video is not None:
             notes += say.tell_damage(seen.windows, tracks[video.index])
             break
@@ -177,6 +182,8 @@ async def _listen(
 
 def _plan(packets: TrackPackets, tick_s: float, *, pixels: int) -> WindowPlan:
     times: Sequence[int] = packets.pts
-    span_s = min((max(times) - min(times)) * tick_s, float(MAX_LECTURE_S))
+    first = min(times)
+    span_s = min((max(times) - first) * tick_s, float(MAX_LECTURE_S))
     rate = len(times) / span_s if span_s > 0 else 1.0
-    return plan_windows(duration_s=span_s, pixels=pixels, rate=rate)
+    keys = [(time - first) * tick_s for time, key in zip(times, packets.is_key, strict=True) if key]
+    return plan_windows(duration_s=span_s, pixels=pixels, rate=rate, keyframes_s=sorted(keys))

@@ -80,11 +80,11 @@ def measure_video(
         in_s = [tick * base for tick in sorted(packets.pts)]
         is_fields = order != "progressive" and comes_in_fields(in_s, windows)
         ticks = sort_times(packets, is_fields=is_fields)
-    first = ticks[0]
+    first = min(packets.pts)
     if windows[0].video_s and not is_whole:
         ticks = _start_at(ticks, round(windows[0].video_s[0] / base), is_guessed=_guessed(packets))
     lead = Fraction(0) if _guessed(packets) else (ticks[0] - first) * base
-    fit = fit_rate(ticks, base)
+    fit = fit_rate(ticks, base, nominal=stream.nominal_rate)
     rate = choose_lecture_rate(fit)
     if fit.rate is not None:
         extent = Extent(fit.first_s, fit.first_s + fit.frames_count / fit.rate)

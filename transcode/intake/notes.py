@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
-from kernel.timing import format_clock
+from kernel.timing import TICKS_PER_S, format_clock
 from transcode.intake.choose import rank_audios, rank_videos
 from transcode.intake.measure import MeasuredAudio, MeasuredVideo
 from transcode.intake.packets import TrackPackets
@@ -17,10 +17,10 @@ from transcode.intake.windows import Window
 VIDEO_UNREADABLE: Final = "文件里的画面无法解码,只保留了声音"
 VIDEO_PASSED_OVER: Final = "有一条画面轨道无法解码,使用了另一条"
 AUDIO_UNREADABLE: Final = "文件里的声音无法解码,课程没有声音"
-COPIES_ALL: Final = 3
 MISSING_S: Final = 2  # Claimed and real lengths differ by less in many good files.
 MISSING_SHARE: Final = Fraction(1, 50)
 MAX_LISTED: Final = 3
+MANY_HELD_SHARE: Final = Fraction(1, 4)  # Screen recorders leave out what did not change.
 STEREO_COUNT: Final = 2
 
 
@@ -79,10 +79,10 @@ def tell_rate(video: MeasuredVideo) -> list[str]:
         return [f"画面的帧率不固定,已转换为每秒 {shown} 帧"]
     if rate != fit.rate and fit.rate > rate:
         return [f"原画面每秒 {format_rate(fit.rate)} 帧,讲课用每秒 {shown} 帧已足够流畅"]
-    if video.constant_rate is None:
+    if fit.held_count > fit.frames_count * MANY_HELD_SHARE:
         return [f"画面的帧率不固定,已按每秒 {shown} 帧补齐,没有丢掉任何一帧"]
     if fit.held_count:
-        return [f"有 {fit.held_count} 处缺少画面,由前一帧停留补齐"]
+        return [f"缺少 {fit.held_count} 帧画面,由前一帧停留补齐"]
     return []
 
 
@@ -94,8 +94,7 @@ def tell_times(
     holes: Sequence[tuple[float, float]],
 ) -> list[str]:
     """Say what was wrong with lengths and times, and how it was repaired."""
-    end_s = max(float(item.extent.length_s) for item in (video, audio) if item is not None)
-    notes = _tell_length(container, video, audio, end_s)
+    notes = _tell_length(container, video, audio, clock.duration_ticks / TICKS_PER_S)
     if video is not None and video.lead_s > HEAD_SLACK_S:
         notes.append(f"开头 {float(video.lead_s):.1f} 秒的画面缺少关键帧,无法显示,已略去")
     if clock.head_hold_s:

@@ -35,7 +35,9 @@ _SENTENCES: Final = (
 UNKNOWN: Final = "无法识别文件的内容:它不是音视频文件,或者已经损坏"
 
 
-def explain_probe_failure(error: EncodeError, *, is_local: bool) -> Exception:
+def explain_probe_failure(
+    error: EncodeError, *, is_local: bool, container: str | None = None
+) -> Exception:
     """Return the error to raise when a program could not read the file.
 
     A program that could not be started or was killed from outside says nothing about the file;
@@ -49,4 +51,8 @@ def explain_probe_failure(error: EncodeError, *, is_local: bool) -> Exception:
     for signs, sentence in _SENTENCES:
         if any(sign in text for sign in signs):
             return refusal(text, sentence)
+    if container is not None:
+        return refusal(
+            text, f"这像是 {container} 文件,但已经损坏或不完整,无法读取。请重新导出后再上传"
+        )
     return refusal(text, UNKNOWN)

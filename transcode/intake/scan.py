@@ -15,7 +15,7 @@ from kernel.errors import EncodeError
 from transcode import commands
 from transcode.commands.base import MediaInput
 from transcode.context import UnitContext
-from transcode.intake.containers import DEMUXERS, HEAD_BYTES, refuse_by_head
+from transcode.intake.containers import DEMUXERS, HEAD_BYTES, name_container, refuse_by_head
 from transcode.intake.packets import TrackPackets, read_packets
 from transcode.intake.pictures import FrameSample
 from transcode.intake.refusals import explain_probe_failure
@@ -26,7 +26,7 @@ from transcode.intake.streams import (
     parse_container,
     read_ratio,
 )
-from transcode.intake.windows import Window, WindowPlan, parse_window
+from transcode.intake.windows import Window, WindowPlan, is_unsupported, parse_window
 from transcode.settings import GIB, Limits
 
 PROBE: Final = Limits(wall_s=90, cpu_s=60, address_bytes=2 * GIB, file_bytes=1024)
@@ -59,7 +59,9 @@ async def probe_container(
     try:
         result = await context.inspect(argv, limits=PROBE)
     except EncodeError as error:
-        raise explain_probe_failure(error, is_local=media.is_local) from error
+        raise explain_probe_failure(
+            error, is_local=media.is_local, container=name_container(head)
+        ) from error
     container = parse_container(result.stdout)
     return container, replace(media, demuxer=container.demuxer)
 
@@ -146,11 +148,11 @@ async def decode_windows(
     found: list[Window] = []
     for start_s in plan.starts_s:
         window = await _decode(context, media, plan, start_s, video=video, audio=audio)
-        if window is None and video is not None and audio is not None:
+        if not window.video_s and not window.audio_s and video is not None and audio is not None:
             pictures = await _decode(context, media, plan, start_s, video=video, audio=None)
             sound = await _decode(context, media, plan, start_s, video=None, audio=audio)
-            window = replace(pictures or Window(), audio_s=sound.audio_s if sound else ())
-        found.append(window or Window())
+            window = replace(pictures, audio_s=sound.audio_s)
+        found.append(window)
     return found
 
 
@@ -162,7 +164,7 @@ async def _decode(
     *,
     video: int | None,
     audio: int | None,
-) -> Window | None:
+) -> Window:
     argv = commands.sample_window(
         context.programs.ffmpeg,
         media,
@@ -177,5 +179,5 @@ async def _decode(
         problem = explain_probe_failure(error, is_local=media.is_local)
         if not isinstance(problem, EncodeError) or not problem.permanent:
             raise problem from error
-        return None
+        return Window(is_damaged=True, is_unsupported=is_unsupported(str(error)))
     return parse_window(result.stdout, result.stderr_tail)

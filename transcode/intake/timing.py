@@ -15,12 +15,10 @@ from typing import Final
 
 from kernel.timing import from_seconds
 from transcode.intake.packets import TrackPackets
+from transcode.plan.rates import choose_constant_rate, choose_frame_rate
 from transcode.specs import MAX_FRAME_RATE
 
-MAX_SMOOTH_RATE: Final = Fraction(3003, 100)  # Above 30 frames/s a lecture is not clearer.
-MIN_RATE: Final = Fraction(1)
-VARIABLE_RATES: Final = (Fraction(15), Fraction(25), Fraction(30))
-HALVED_FROM: Final = Fraction(47)  # 48, 50, 60, 120: cameras; between 30 and here: taken to 30.
+MIN_RATE: Final = Fraction(1, 120)  # A slide every two minutes still is a rhythm.
 JITTER_SHARE: Final = 0.35  # Of a frame; milliseconds at 24 frames/s are 0.012.
 MAX_HELD_SHARE: Final = Fraction(1, 50)  # More pictures than that missing: the rate varies.
 DOUBLE_SHARE: Final = 0.3  # Of the usual distance: a packet that shows nothing of its own.
@@ -75,8 +73,14 @@ def sort_times(track: TrackPackets, *, is_fields: bool) -> list[int]:
     return ticks
 
 
-def fit_rate(ticks: Sequence[int], time_base: Fraction) -> RateFit:
-    """Find the constant rate that ascending time stamps keep to, within their rounding."""
+def fit_rate(
+    ticks: Sequence[int], time_base: Fraction, *, nominal: Fraction | None = None
+) -> RateFit:
+    """Find the constant rate that ascending time stamps keep to, within their rounding.
+
+    Args:
+        nominal: What a header says; of several rates that fit as well it is taken.
+    """
     first = ticks[0] * time_base
     if len(ticks) == 1:
         return RateFit(None, first, 1, 0, Fraction(1))
@@ -84,7 +88,8 @@ def fit_rate(ticks: Sequence[int], time_base: Fraction) -> RateFit:
     usual = deltas[len(deltas) // 2] * time_base
     fastest = 1 / (deltas[len(deltas) // 10] * time_base)
     best: RateFit | None = None
-    for rate in _candidates((ticks[-1] - ticks[0]) * time_base, usual):
+    said = [] if nominal is None else [nominal]
+    for rate in (*said, *_candidates((ticks[-1] - ticks[0]) * time_base, usual)):
         fit = _try_rate(ticks, time_base, rate, fastest)
         if fit is not None and (best is None or fit.held_count < best.held_count):
             best = fit
@@ -126,20 +131,8 @@ def _try_rate(
 
 
 def choose_lecture_rate(fit: RateFit) -> Fraction:
-    """Rate of the lecture: the source's own, halved above 30, or a steady one when it varies."""
-    if fit.rate is None or fit.held_count > fit.frames_count * MAX_HELD_SHARE:
-        wanted = fit.fastest if fit.rate is None else fit.rate
-        if fit.rate is not None and fit.rate <= MAX_SMOOTH_RATE:
-            return max(MIN_RATE, fit.rate)
-        return next(
-            (rate for rate in VARIABLE_RATES if wanted <= rate * Fraction(103, 100)),
-            VARIABLE_RATES[-1],
-        )
-    if fit.rate <= MAX_SMOOTH_RATE:
-        return max(MIN_RATE, fit.rate)
-    if fit.rate < HALVED_FROM:
-        return VARIABLE_RATES[-1]
-    return fit.rate / -(-fit.rate // MAX_SMOOTH_RATE)
+    """Rate of the lecture: the source's own or an even part of it; a steady one when it varies."""
+    return choose_frame_rate([fit.fastest]) if fit.rate is None else choose_constant_rate(fit.rate)
 
 
 @dataclass(frozen=True, slots=True)

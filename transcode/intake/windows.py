@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -31,6 +32,7 @@ _DAMAGE_SIGNS: Final = (
     "Invalid NAL unit",
     "partial file",
 )
+_UNSUPPORTED_SIGNS: Final = ("hardware accelerated", "no decoder found", "Decoder not found")
 _LINE: Final = re.compile(r"(\d{1,2}),\s*(-?\d{1,18}),\s*(-?\d{1,18}),\s*(\d{1,18}),")
 _BASE: Final = re.compile(r"#tb (\d{1,2}): (\d{1,9}/\d{1,9})")
 _MEDIA: Final = re.compile(r"#media_type (\d{1,2}): (\w+)")
@@ -45,12 +47,14 @@ class Window:
         audio_s: The same of sound frames.
         fields: Pictures that look (top first, bottom first, progressive).
         is_damaged: A decoder complained.
+        is_unsupported: There is no decoder for the pictures in this ffmpeg.
     """
 
     video_s: tuple[Fraction, ...] = ()
     audio_s: tuple[Fraction, ...] = ()
     fields: tuple[int, int, int] = (0, 0, 0)
     is_damaged: bool = False
+    is_unsupported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +66,27 @@ class WindowPlan:
     is_whole: bool
 
 
-def plan_windows(*, duration_s: float, pixels: int, rate: float) -> WindowPlan:
-    """Spread the budget over start, middle and end; small files are decoded whole."""
+def plan_windows(
+    *, duration_s: float, pixels: int, rate: float, keyframes_s: Sequence[float] = ()
+) -> WindowPlan:
+    """Spread the budget over start, middle and end; small files are decoded whole.
+
+    Args:
+        keyframes_s: Ascending, from the file's start; a window begins at one, since decoding
+            begins there in any case. A file with a single one is only looked at there.
+    """
     per_s = max(1.0, pixels * max(1.0, rate))
     if duration_s * per_s <= BUDGET_PIXELS or duration_s <= MIN_WINDOW_S * WINDOWS_COUNT:
         return WindowPlan((0.0,), duration_s + WHOLE_SLACK_S, is_whole=True)
     length = min(WINDOW_S, max(MIN_WINDOW_S, BUDGET_PIXELS / WINDOWS_COUNT / per_s))
-    return WindowPlan(
-        (0.0, max(0.0, duration_s / 2 - length / 2), max(0.0, duration_s - length)),
-        length,
-        is_whole=False,
-    )
+    wanted = (duration_s / 2 - length / 2, duration_s - length)
+    starts = [0.0]
+    for place in wanted:
+        at = bisect_right(keyframes_s, place) if keyframes_s else 0
+        start = keyframes_s[at - 1] if at else place
+        if start >= starts[-1] + length:
+            starts.append(start)
+    return WindowPlan(tuple(starts), length, is_whole=False)
 
 
 def parse_window(stdout: bytes, stderr: str) -> Window:
@@ -95,7 +109,13 @@ def parse_window(stdout: bytes, stderr: str) -> Window:
         audio_s=tuple(sorted(times["audio"])),
         fields=(fields[0], fields[1], fields[2]),
         is_damaged=any(sign in stderr for sign in _DAMAGE_SIGNS),
+        is_unsupported=is_unsupported(stderr),
     )
+
+
+def is_unsupported(text: str) -> bool:
+    """Tell whether an ffmpeg says that it has no decoder (AV1 needs one from outside)."""
+    return any(sign in text for sign in _UNSUPPORTED_SIGNS)
 
 
 def choose_field_order(header: str, height_px: int, windows: Iterable[Window]) -> FieldOrder:
