@@ -124,6 +124,15 @@ class Settings(BaseSettings):
     ffmpeg: Path | None = Field(None, description="Our own build otherwise.")
     ffprobe: Path | None = Field(None, description="Our own build otherwise.")
     workers: int = Field(1, ge=0, le=64, description="Worker processes started by `hall up`.")
+    worker_concurrency: int = Field(
+        2, ge=1, le=64, description="Units that a worker runs at once, unless it is told."
+    )
+    drain_s: int = Field(
+        120, ge=0, le=4 * 3600, description="A worker that stops finishes its units for so long."
+    )
+    ffmpeg_memory_mb: int = Field(
+        3072, ge=64, description="An ffmpeg that takes more memory than this is ended."
+    )
 
     # -- Log -------------------------------------------------------------------------------------
     log_level: Literal["debug", "info", "warning", "error"] = "info"

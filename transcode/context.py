@@ -125,6 +125,7 @@ class UnitContext:
         self, argv: Sequence[str], *, limits: Limits, on_progress: ProgressSink | None
     ) -> ToolResult:
         self.log_lines.append("$ " + describe_command(argv))
+        limits = limits.within(self.programs, self.folder)
         result = await run_tool(argv, limits=limits, on_progress=on_progress)
         if result.stderr_tail:
             self.log_lines.append(result.stderr_tail.rstrip())

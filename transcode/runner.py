@@ -1,8 +1,8 @@
 """The only place that starts programs.
 
 Argument list, own process group, stdin closed, nice 15 and idle I/O, resource limits, wall
-deadline, progress watchdog, tail of stderr kept. A program dies with us, even on kill -9
-(PR_SET_PDEATHSIG on Linux); elsewhere when its pipes break.
+deadline, watchdogs of progress, memory and disk, tail of stderr kept. A program dies with us, even
+on kill -9 (PR_SET_PDEATHSIG on Linux); elsewhere when its pipes break.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ import os
 import re
 import resource
 import shlex
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import structlog
 
 from kernel.errors import EncodeError
+from kernel.messages import FailureCause
 from transcode.progress import Progress, ProgressParser
 from transcode.settings import NICE, Limits
 
@@ -31,6 +34,8 @@ TAIL_BYTES: Final = 16 * 1024  # Of stderr; the last lines name the cause.
 KILL_GRACE_S: Final = 5.0  # After SIGKILL only the kernel is left to wait for.
 _CHUNK_BYTES: Final = 64 * 1024
 _PR_SET_PDEATHSIG: Final = 1
+_STAT_GROUP: Final = 2  # Of /proc/PID/stat, counted from behind the name: proc(5).
+_STAT_RSS: Final = 21
 _IOPRIO_IDLE: Final = 3 << 13  # class idle, linux/ioprio.h
 _SYS_IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30}
 # Bound before any fork: between fork and exec nothing may be imported or looked up.
@@ -48,6 +53,14 @@ PERMANENT_SIGNS: Final = (
 # Addresses of stored objects carry a signature; whoever has it may read them.
 _SIGNATURES: Final = re.compile(r"(https?://[^\s?'\"]{1,2000})\?[^\s'\"]+")
 
+MEMORY_SIGNS: Final = ("Cannot allocate memory", "std::bad_alloc", "malloc of size")
+DISK_SIGNS: Final = ("No space left on device", "Disk quota exceeded", "File too large")
+WATCH_S: Final = 0.5  # Between two looks at memory and disk.
+CPU_GRACE_S: Final = 5  # After SIGXCPU, before the kernel kills.
+
+DISK_TITLE: Final = "转码节点的磁盘空间不足"
+MEMORY_TITLE: Final = "转码占用的内存过多,已被终止"
+
 log = structlog.get_logger(__name__)
 ProgressSink = Callable[[Progress], None]
 
@@ -64,6 +77,21 @@ class ToolResult:
     stdout: bytes
     stderr_tail: str
     wall_s: float
+
+
+class ToolError(EncodeError):
+    """A program that did not end well; ``cause`` says of which kind that is."""
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        cause: FailureCause = "tool",
+        permanent: bool = False,
+        title_zh: str | None = None,
+    ) -> None:
+        super().__init__(detail, permanent=permanent, title_zh=title_zh)
+        self.cause: FailureCause = cause
 
 
 class _Watch:
@@ -98,13 +126,14 @@ async def run_tool(
         on_progress: When given, stdout is read as ``-progress pipe:1`` and the watchdog runs.
 
     Raises:
-        EncodeError: It failed, stalled, took too long or said too much. ``permanent`` when its
-            words mean that the input is at fault.
+        ToolError: It failed, stalled, took too long, too much memory or disk, or said too much.
+            ``permanent`` when its words mean that the input is at fault.
 
     Cancelling the caller kills the whole process group before the cancellation goes on.
     """
     log.debug("tool_started", command=hide_signatures(shlex.join(argv)))
     watch = _Watch()
+    _check_disk(limits)
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
@@ -115,7 +144,7 @@ async def run_tool(
             preexec_fn=_build_child_setup(limits),
         )
     except OSError as error:
-        raise EncodeError(f"cannot start {argv[0]}: {error}") from error
+        raise ToolError(f"cannot start {argv[0]}: {error}") from error
     try:
         stdout = await _supervise(process, watch, limits=limits, on_progress=on_progress)
     finally:
@@ -150,6 +179,7 @@ async def _supervise(
         ),
     ]
     waiting: asyncio.Task[int] = asyncio.create_task(process.wait())
+    guard = asyncio.create_task(_guard(process.pid, limits))
     try:
         while not waiting.done():
             now = time.monotonic()
@@ -159,17 +189,66 @@ async def _supervise(
             if left_s <= 0:
                 raise _describe_timeout(watch, limits)
             # A reader that fails (too much output) must be noticed while the program runs.
-            pending = [waiting, *(reader for reader in readers if not reader.done())]
+            pending = [waiting, guard, *(reader for reader in readers if not reader.done())]
             await asyncio.wait(pending, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-            for reader in readers:
-                if reader.done():
-                    reader.result()
+            for ended in (*readers, guard):
+                if ended.done():
+                    ended.result()
         output: list[bytes] = await asyncio.gather(*readers)
         return output[1]
     finally:
-        for task in (*readers, waiting):
+        for task in (*readers, waiting, guard):
             task.cancel()
-        await asyncio.gather(*readers, waiting, return_exceptions=True)
+        await asyncio.gather(*readers, waiting, guard, return_exceptions=True)
+
+
+async def _guard(pid: int, limits: Limits) -> bytes:
+    """Look after memory and disk until cancelled.
+
+    Raises:
+        ToolError: The group of ``pid`` takes too much, or the disk is nearly full.
+    """
+    while True:
+        await asyncio.sleep(WATCH_S)
+        taken = await asyncio.to_thread(measure_group_blocking, pid)
+        if taken > limits.memory_bytes:
+            mib = 1024 * 1024
+            raise ToolError(
+                f"it takes {taken // mib} MiB of memory, {limits.memory_bytes // mib} are allowed",
+                cause="memory",
+                title_zh=MEMORY_TITLE,
+            )
+        await asyncio.to_thread(_check_disk, limits)
+
+
+def _check_disk(limits: Limits) -> None:
+    if limits.folder is None:
+        return
+    free = shutil.disk_usage(limits.folder).free
+    if free < limits.free_bytes:
+        raise ToolError(
+            f"{free} bytes are free on the disk of the workspace, {limits.free_bytes} must be",
+            cause="disk",
+            title_zh=DISK_TITLE,
+        )
+
+
+def measure_group_blocking(group_id: int) -> int:
+    """Resident bytes of all processes of a group; 0 where there is no ``/proc``."""
+    pages = 0
+    try:
+        entries = [entry.name for entry in os.scandir("/proc") if entry.name.isdigit()]
+    except OSError:
+        return 0
+    for name in entries:
+        try:
+            # The command's name may hold spaces and brackets: the fields begin after the last one.
+            fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
+        except OSError:  # It ended while we looked.
+            continue
+        if len(fields) > _STAT_RSS and int(fields[_STAT_GROUP]) == group_id:
+            pages += int(fields[_STAT_RSS])
+    return pages * resource.getpagesize()
 
 
 async def _read_tail(stream: asyncio.StreamReader, watch: _Watch) -> bytes:
@@ -183,7 +262,9 @@ async def _read_output(stream: asyncio.StreamReader, limit_bytes: int) -> bytes:
     while data := await stream.read(_CHUNK_BYTES):
         output += data
         if len(output) > limit_bytes:
-            raise EncodeError(f"more than {limit_bytes} bytes of output", permanent=True)
+            raise ToolError(
+                f"more than {limit_bytes} bytes of output", cause="media", permanent=True
+            )
     return bytes(output)
 
 
@@ -209,23 +290,44 @@ async def _kill_group(process: asyncio.subprocess.Process) -> None:
     process._transport.close()  # type: ignore[attr-defined] # noqa: SLF001
 
 
-def _describe_timeout(watch: _Watch, limits: Limits) -> EncodeError:
+def _describe_timeout(watch: _Watch, limits: Limits) -> ToolError:
     if time.monotonic() - watch.started_s >= limits.wall_s:
-        return EncodeError(f"not finished after {limits.wall_s:g} s", title_zh="转码超时")
-    return EncodeError(
-        f"no progress for {limits.stall_s:g} s at frame {watch.last.frame}", title_zh="转码停滞"
+        return ToolError(
+            f"not finished after {limits.wall_s:g} s", cause="timeout", title_zh="转码超时"
+        )
+    return ToolError(
+        f"no progress for {limits.stall_s:g} s at frame {watch.last.frame}",
+        cause="stall",
+        title_zh="转码停滞",
     )
 
 
-def _describe_failure(code: int | None, text: str) -> EncodeError:
+def _describe_failure(code: int | None, text: str) -> ToolError:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     last = " | ".join(lines[-3:])[:1000] or "it said nothing"
     if code is not None and code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
-        return EncodeError(f"killed by {name}: {last}", title_zh="转码程序被系统终止")
-    return EncodeError(
-        f"exit code {code}: {last}", permanent=any(sign in text for sign in PERMANENT_SIGNS)
+        return _describe_signal(-code, last)
+    if any(sign in text for sign in DISK_SIGNS):
+        return ToolError(f"exit code {code}: {last}", cause="disk", title_zh=DISK_TITLE)
+    if any(sign in text for sign in MEMORY_SIGNS):
+        return ToolError(f"exit code {code}: {last}", cause="memory", title_zh=MEMORY_TITLE)
+    is_input = any(sign in text for sign in PERMANENT_SIGNS)
+    return ToolError(
+        f"exit code {code}: {last}", cause="media" if is_input else "tool", permanent=is_input
     )
+
+
+def _describe_signal(number: int, last: str) -> ToolError:
+    """Somebody else ended it: we say so ourselves before we kill."""
+    name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
+    detail = f"killed by {name}: {last}"
+    if number == signal.SIGKILL:  # The kernel's way when memory runs out.
+        return ToolError(detail, cause="memory", title_zh="转码程序被系统终止,可能是内存不足")
+    if number == signal.SIGXCPU:
+        return ToolError(detail, cause="timeout", title_zh="转码耗费的处理器时间过多")
+    if number == signal.SIGXFSZ:
+        return ToolError(detail, cause="disk", title_zh="转码输出的文件过大")
+    return ToolError(detail, title_zh="转码程序意外终止")
 
 
 def _build_child_setup(limits: Limits) -> Callable[[], None]:
@@ -239,6 +341,7 @@ def _build_child_setup(limits: Limits) -> Callable[[], None]:
         *(((resource.RLIMIT_AS, limits.address_bytes),) if _LIBC is not None else ()),
     )
     values = [(kind, _lower(kind, value)) for kind, value in wanted]
+    cores = limits.cores if hasattr(os, "sched_setaffinity") else ()
 
     def set_up() -> None:
         if _LIBC is not None:
@@ -248,6 +351,8 @@ def _build_child_setup(limits: Limits) -> Callable[[], None]:
             if ioprio is not None:
                 _LIBC.syscall(ioprio, 1, 0, _IOPRIO_IDLE)
         os.nice(NICE)
+        if cores:
+            os.sched_setaffinity(0, cores)
         for kind, pair in values:
             resource.setrlimit(kind, pair)
 
@@ -255,7 +360,14 @@ def _build_child_setup(limits: Limits) -> Callable[[], None]:
 
 
 def _lower(kind: int, value: int) -> tuple[int, int]:
-    """Soft and hard limit, never above the hard limit we have."""
+    """Soft and hard limit, never above the hard limit we have.
+
+    At the soft limit of processor time a program is told (SIGXCPU), at the hard one killed.
+    """
     hard = resource.getrlimit(kind)[1]
     allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    if kind == resource.RLIMIT_CPU and (
+        hard == resource.RLIM_INFINITY or allowed + CPU_GRACE_S <= hard
+    ):
+        return allowed, allowed + CPU_GRACE_S
     return allowed, allowed

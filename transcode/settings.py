@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,8 @@ VISIBILITY_TIMEOUT_S: Final = 8 * 3600
 STALL_S: Final = (
     90  # ffmpeg without any progress for so long hangs; loudnorm-like delays are < 10 s.
 )
+MIN_FREE_BYTES: Final = 256 * 1024 * 1024  # Below it a disk counts as full: others write there.
+MIN_SHARED_CORES: Final = 2
 NICE: Final = 15  # An encode must not disturb the live class on the same machine.
 MAX_PIXELS: Final = 8192 * 4320  # Larger pictures are refused before a decoder allocates them.
 MAX_SEGMENT_BYTES: Final = 256 * 1024 * 1024  # A 4 s segment at 500 Mbit/s.
@@ -24,10 +28,18 @@ MAX_SEGMENT_BYTES: Final = 256 * 1024 * 1024  # A 4 s segment at 500 Mbit/s.
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Paths of the two programs and the version line of ffmpeg."""
+    """Paths of the two programs, and what each run of them may take of this machine.
+
+    Attributes:
+        memory_bytes: Resident, of a program and its children together.
+        cores: Numbers of the processors it may use; empty: all. FFmpeg and x264 start as many
+            threads as there are.
+    """
 
     ffmpeg: Path
     ffprobe: Path
+    memory_bytes: int = 3 * GIB
+    cores: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,9 @@ class Limits:
         address_bytes: Address space; x264 at 1080p with its threads stays under 3 GiB.
         file_bytes: Of any one file it writes.
         stdout_bytes: Kept of its standard output when that is the result.
+        memory_bytes: Resident, of its whole group; looked at twice a second.
+        folder: Where it writes; on that disk ``free_bytes`` must stay free.
+        cores: Processors it may use; empty: all.
     """
 
     wall_s: float
@@ -49,6 +64,16 @@ class Limits:
     address_bytes: int = 8 * GIB
     file_bytes: int = 32 * GIB
     stdout_bytes: int = 4 * 1024 * 1024
+    memory_bytes: int = 3 * GIB
+    folder: Path | None = None
+    free_bytes: int = MIN_FREE_BYTES
+    cores: tuple[int, ...] = ()
+
+    def within(self, programs: Programs, folder: Path) -> Limits:
+        """The same limits on this machine, writing below ``folder``."""
+        return replace(
+            self, memory_bytes=programs.memory_bytes, cores=programs.cores, folder=folder
+        )
 
 
 PROBE_LIMITS: Final = Limits(wall_s=30, cpu_s=30, address_bytes=2 * GIB, file_bytes=1024)
@@ -78,4 +103,19 @@ def find_programs(settings: Settings) -> Programs:
     ]
     if missing:
         raise SettingsError(missing)
-    return Programs(ffmpeg=ffmpeg, ffprobe=ffprobe)
+    return Programs(
+        ffmpeg=ffmpeg, ffprobe=ffprobe, memory_bytes=settings.ffmpeg_memory_mb * 1024 * 1024
+    )
+
+
+def share_cores(available: Sequence[int], *, slot: int, slots_count: int) -> tuple[int, ...]:
+    """Choose the processors of one of several units that run at once. Pure.
+
+    Shares overlap twofold, for units do not use theirs all the time, and none has less than two.
+    """
+    cores = sorted(available)
+    if slots_count <= 1 or len(cores) <= MIN_SHARED_CORES:
+        return tuple(cores)
+    count = min(len(cores), max(MIN_SHARED_CORES, ceil(2 * len(cores) / slots_count)))
+    first = slot * len(cores) // slots_count
+    return tuple(sorted(cores[(first + step) % len(cores)] for step in range(count)))

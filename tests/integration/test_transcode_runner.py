@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +17,12 @@ from tests.support.synthetic_recording import FFMPEG
 from tests.support.waiting import eventually
 from transcode import commands
 from transcode.progress import Progress
-from transcode.runner import run_tool
-from transcode.settings import GIB, PROBE_LIMITS, Limits
+from transcode.runner import ToolError, run_tool
+from transcode.settings import GIB, PROBE_LIMITS, Limits, share_cores
 from transcode.workspace import open_workspace, remove_stale_workspaces
 
 PYTHON = sys.executable
+GREEDY = "import time; x = bytearray(b'x') * (200 << 20); time.sleep(60)"
 
 
 def limits(**changes: float | None) -> Limits:
@@ -185,3 +187,71 @@ def test_workspaces_of_dead_owners_are_removed_and_those_in_use_kept(tmp_path: P
         assert [path.name.split("-")[0] for path in folder.parent.iterdir()] == ["alive"]
         assert (folder / "x").exists()
     assert list(folder.parent.iterdir()) == []
+
+
+async def test_a_program_that_takes_too_much_memory_is_ended() -> None:
+    code = GREEDY
+    with pytest.raises(ToolError, match="100 are allowed") as caught:
+        await run_tool([PYTHON, "-c", code], limits=limits(memory_bytes=100 << 20))
+    assert caught.value.cause == "memory"
+    assert not caught.value.permanent
+    assert "内存" in caught.value.title
+
+
+async def test_memory_of_children_counts_too() -> None:
+    code = f"import subprocess,sys; subprocess.run([sys.executable, '-c', {GREEDY!r}])"
+    with pytest.raises(ToolError, match="of memory"):
+        await run_tool([PYTHON, "-c", code], limits=limits(memory_bytes=100 << 20))
+
+
+async def test_nothing_starts_on_a_full_disk(tmp_path: Path) -> None:
+    note = tmp_path / "started"
+    free = shutil.disk_usage(tmp_path).free
+    with pytest.raises(ToolError, match="bytes are free") as caught:
+        await run_tool(
+            [PYTHON, "-c", f"open({str(note)!r}, 'w')"],
+            limits=limits(folder=tmp_path, free_bytes=2 * free),
+        )
+    assert caught.value.cause == "disk"
+    assert not note.exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "words"),
+    [
+        ("import os,signal; os.kill(os.getpid(), signal.SIGKILL)", "memory", "系统终止"),
+        ("import os,signal; os.kill(os.getpid(), signal.SIGSEGV)", "tool", "意外终止"),
+        ("\nwhile True: pass", "timeout", "处理器时间"),
+        ("import sys; sys.exit('av_write: No space left on device')", "disk", "磁盘"),
+        ("import sys; sys.exit('x: Cannot allocate memory')", "memory", "内存"),
+        ("import sys; sys.exit('Invalid data found when processing input')", "media", ""),
+    ],
+)
+async def test_every_bad_end_has_a_cause_and_a_sentence(code: str, cause: str, words: str) -> None:
+    with pytest.raises(ToolError) as caught:
+        await run_tool([PYTHON, "-c", code], limits=limits(cpu_s=1))
+    assert caught.value.cause == cause
+    assert words in caught.value.title
+
+
+async def test_a_program_sees_only_its_processors() -> None:
+    some = sorted(os.sched_getaffinity(0))[:1]
+    code = "import os; print(*os.sched_getaffinity(0))"
+    result = await run_tool([PYTHON, "-c", code], limits=limits(cores=tuple(some)))
+    assert [int(word) for word in result.stdout.split()] == some
+
+
+@pytest.mark.parametrize(
+    ("cores_count", "slots_count", "expected"),
+    [(2, 1, 2), (2, 2, 2), (4, 2, 4), (32, 8, 8), (32, 1, 32), (8, 64, 2), (1, 4, 1)],
+)
+def test_units_that_run_at_once_share_the_processors(
+    cores_count: int, slots_count: int, expected: int
+) -> None:
+    shares = [
+        share_cores(range(cores_count), slot=slot, slots_count=slots_count)
+        for slot in range(slots_count)
+    ]
+    assert {len(share) for share in shares} == {expected}
+    if slots_count * expected >= cores_count:
+        assert set().union(*shares) == set(range(cores_count)), "no processor is left out"
