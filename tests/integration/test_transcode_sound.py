@@ -317,7 +317,7 @@ def test_a_lecture_without_sound_is_silent_and_has_nothing_to_download(bench: Be
         ("speech_with_silences_aac8k_audioonly.mp4", "mov", 0, 60.0),
         ("avchd_1080i_tff_ac3.mts", "mpegts", 1, 2.0),
         ("multitrack_3gp_amr_hinttracks_70s.3gp", "mov", 0, 70.0),
-        ("realmedia_rv10.rm", "rm", 0, 2.0),
+        ("realmedia_rv10.rm", "rm", 1, 2.0),
         ("broken/failing_audio_stream.mp4", "mov", 1, 11.2),
         ("broken/mdat_too_long_truncated.mp4", "mov", 1, 2.0),
     ],
