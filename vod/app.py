@@ -46,6 +46,7 @@ from vod.http.sessions import session_middleware
 from vod.jobs.background import run_jobs
 from vod.jobs.metrics import JobsMetrics
 from vod.playback.keys import prepare_playback
+from vod.posters.keys import prepare_posters
 from vod.settings import build_redis_url, read_secret
 from vod.uploads.service import Uploads
 from vod.uploads.sweep import run_uploads
@@ -150,6 +151,7 @@ def build_public_app(services: Services) -> web.Application:
     )
     _fill(app, services)
     prepare_playback(app)
+    prepare_posters(app)
     app.on_response_prepare.append(add_tus_header)
     app.add_routes([*API_ROUTES, *MEDIA_ROUTES, *READY_ROUTES])
     document = json.dumps(build_openapi(), ensure_ascii=False).encode()

@@ -12,6 +12,7 @@ from vod.assets.cleanup import Cleanup
 from vod.assets.retention import Retention
 from vod.http.keys import BLOBS, CLOCK, DATABASE, SETTINGS, STREAMER
 from vod.jobs.background import keep_running
+from vod.posters.sweep import PosterSweep
 
 
 async def run_retention(app: web.Application) -> AsyncIterator[None]:
@@ -21,6 +22,7 @@ async def run_retention(app: web.Application) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(keep_running("retention", Retention(*tools, keep=keep).run)),
         asyncio.create_task(keep_running("cleanup", Cleanup(*tools, keep=keep).run)),
+        asyncio.create_task(keep_running("posters", PosterSweep(*tools, keep=keep).run)),
     ]
     yield
     for task in tasks:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.config import Settings
 from kernel.messages import BroadcastStatus
-from kernel.timing import to_seconds, to_seconds_down
+from kernel.timing import to_seconds_down
 from vod.accounts.roles import Viewer
 from vod.classes import schemas
 from vod.classes.keys import build_keys
@@ -22,7 +22,7 @@ from vod.db.engine import Database
 from vod.http.origin import build_rtmp_url
 from vod.lectures.extras import LectureExtras, load_extras
 from vod.lectures.models import Lecture
-from vod.lectures.present import build_image_urls, build_playback
+from vod.lectures.present import build_duration_s, build_image_urls, build_playback
 from vod.lectures.service import load_replays
 from vod.series.schemas import SeriesRef
 
@@ -98,7 +98,7 @@ class ClassPresenter:
             playback=self._build_playback(row, status),
             recording=_build_recording(row, status),
             health=status.health if status and may_manage else None,
-            replay=self._build_replay(replay) if row.state is ClassState.ENDED else None,
+            replay=self._build_replay(replay, extras) if row.state is ClassState.ENDED else None,
             poster_url=poster_url,
         )
 
@@ -116,13 +116,15 @@ class ClassPresenter:
             whep_url=f"{self.origin}/whep/{row.broadcast_id}" if has_whep else None,
         )
 
-    def _build_replay(self, replay: Lecture | None) -> schemas.Replay | None:
+    def _build_replay(
+        self, replay: Lecture | None, extras: LectureExtras | None
+    ) -> schemas.Replay | None:
         if replay is None:
             return None
         return schemas.Replay(
             lecture_id=replay.id,
             state=replay.state,
-            duration_s=to_seconds(replay.duration_ticks),
+            duration_s=build_duration_s(replay, extras.asset if extras else None),
             playback=build_playback(replay, self.origin),
         )
 

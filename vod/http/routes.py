@@ -9,6 +9,7 @@ from aiohttp import web
 from vod.accounts.views import ROUTES as ACCOUNT_ROUTES
 from vod.audit.views import ROUTES as AUDIT_ROUTES
 from vod.captions.views import ROUTES as CAPTION_ROUTES
+from vod.chapters.views import ROUTES as CHAPTER_ROUTES
 from vod.classes.views import ROUTES as CLASS_ROUTES
 from vod.editing.views import ROUTES as EDIT_ROUTES
 from vod.events.views import INTERNAL_ROUTES as EVENT_ROUTES
@@ -20,6 +21,7 @@ from vod.playback.authorize import INTERNAL_ROUTES as AUTHORIZE_ROUTES
 from vod.playback.delivery import MEDIA_ROUTES as DELIVERY_ROUTES
 from vod.playback.extras import EXTRA_ROUTES
 from vod.playback.views import ROUTES as SIGNED_URL_ROUTES
+from vod.posters.views import ROUTES as POSTER_ROUTES
 from vod.series.views import ROUTES as SERIES_ROUTES
 from vod.uploads.views import ROUTES as UPLOAD_ROUTES
 
@@ -30,6 +32,8 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *SERIES_ROUTES,
     *LECTURE_ROUTES,
     *CAPTION_ROUTES,
+    *CHAPTER_ROUTES,
+    *POSTER_ROUTES,
     *JOB_ROUTES,
     *EDIT_ROUTES,
     *SIGNED_URL_ROUTES,

@@ -7,9 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from vod.accounts.roles import Visibility
+from vod.captions.schemas import CaptionRef
+from vod.chapters.schemas import Chapter
+from vod.editing.policy import EditState
 from vod.http.pagination import Page
 from vod.http.types import Body, Identifier, LongText, Moment, Title, View
 from vod.lectures.models import LectureState
+from vod.posters.schemas import PosterRef
 from vod.series.schemas import SeriesRef
 
 WorkState = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -46,8 +50,33 @@ class JobSummary(View):
     reason: str | None
 
 
+class LectureSource(View):
+    """What a lecture is made from; ``notes`` are sentences about what was repaired or left out."""
+
+    kind: Literal["recording", "upload"]
+    filename: str | None
+    size_bytes: int | None
+    notes: list[str]
+
+
+class EditSummary(View):
+    """How far the cutting of a lecture is."""
+
+    state: EditState
+    version: int
+
+
 class Lecture(View):
-    """A replay or recorded lesson."""
+    """A replay or recorded lesson.
+
+    Attributes:
+        duration_s: Of what plays.
+        chapters: In the time of what plays, like the captions' addresses.
+        is_partial: More renditions are being made; those that are ``done`` play.
+        source: For those who may change the material; null for everybody else.
+        may_manage: May change, delete and transcode it.
+        may_edit: May change captions, chapters, poster and cuts.
+    """
 
     id: str
     title: str
@@ -65,7 +94,16 @@ class Lecture(View):
     storyboard_url: str | None
     renditions: list[Rendition]
     jobs: list[JobSummary]
+    captions: list[CaptionRef]
+    chapters: list[Chapter]
+    waveform_url: str | None
+    audio_download_url: str | None
+    source: LectureSource | None
+    posters: list[PosterRef]
+    is_partial: bool
+    edit: EditSummary | None
     may_manage: bool
+    may_edit: bool
 
 
 class LecturePage(Page):
