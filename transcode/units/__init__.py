@@ -13,6 +13,7 @@ from transcode.units.encode_video import encode_video
 from transcode.units.make_images import make_images
 from transcode.units.plan_edit import plan_edit
 from transcode.units.plan_recording import plan_recording
+from transcode.units.plan_upload import plan_upload
 from transcode.units.publish_asset import publish_asset
 
 Runner = Callable[[UnitContext], Awaitable[Outcome]]
@@ -20,6 +21,7 @@ Runner = Callable[[UnitContext], Awaitable[Outcome]]
 RUNNERS: Final[Mapping[UnitKind, Runner]] = MappingProxyType(
     {
         "plan_recording": plan_recording,
+        "plan_upload": plan_upload,
         "plan_edit": plan_edit,
         "encode_video": encode_video,
         "encode_audio": encode_audio,

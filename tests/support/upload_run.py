@@ -1,0 +1,212 @@
+"""Run whole jobs of files without vod: planning, then every unit, in one process.
+
+``run_file`` is one file to its end; as a program it prints a table of many::
+
+    python -m tests.support.upload_run FILE ... [--plan-only]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from kernel.blobs.directory import DirectoryBlobStore
+from kernel.errors import HallError
+from kernel.messages import AssetReport, ClaimedUnit, PlanReport, UnitPlan
+from tests.support.synthetic_recording import FFMPEG, FFPROBE
+from transcode.context import ProgressCell, UnitContext
+from transcode.settings import Programs
+from transcode.units import RUNNERS
+from transcode.work import describe_failure
+
+ASSET = "asset0000000000"
+
+
+@dataclass
+class UploadRun:
+    """What became of one file.
+
+    Attributes:
+        error: What ended it; ``outcome`` tells whether that was a refusal or a defect of ours.
+        results: Unit key -> result.
+    """
+
+    name: str
+    folder: Path
+    plan: PlanReport | None = None
+    asset: AssetReport | None = None
+    first: AssetReport | None = None
+    error: Exception | None = None
+    failed_key: str = ""
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seconds: float = 0.0
+    first_seconds: float | None = None
+
+    @property
+    def outcome(self) -> str:
+        """``lecture``, ``planned``, ``refused`` (with a sentence) or ``BROKEN``."""
+        if self.error is None:
+            return "lecture" if self.asset is not None else "planned"
+        is_refusal = self.failed_key == "plan" and getattr(self.error, "permanent", False)
+        return "refused" if is_refusal else "BROKEN"
+
+    @property
+    def reason(self) -> str:
+        if self.error is not None:
+            told = describe_failure(self.error)
+            return (
+                told if self.outcome == "refused" else f"{self.failed_key}: {told} [{self.error}]"
+            )
+        notes = self.plan.source.notes if self.plan and self.plan.source else ()
+        return ";".join(notes)
+
+    def path(self, name: str) -> Path:
+        """A file of the published set."""
+        assert self.asset is not None
+        return self.folder / "blobs" / self.asset.prefix / name
+
+    def row(self) -> str:
+        """One line of the table."""
+        rungs = size = "-"
+        if self.asset is not None:
+            rungs = " ".join(item.name for item in self.asset.renditions)
+            size = str(sum(item.size_bytes for item in self.asset.renditions))
+        length = f"{self.plan.source.duration_s:.2f}" if self.plan and self.plan.source else "-"
+        first = f"{self.first_seconds:.1f}" if self.first_seconds is not None else "-"
+        return "\t".join(
+            (
+                self.name,
+                self.outcome,
+                rungs,
+                size,
+                length,
+                f"{self.seconds:.1f}",
+                first,
+                self.reason,
+            )
+        )
+
+
+HEADER = "file\toutcome\trungs\tbytes\tduration_s\tseconds\tfirst_s\treason"
+
+
+async def run_file(source: Path, folder: Path, *, plan_only: bool = False) -> UploadRun:
+    """Take one file through its job; every defect ends up in ``error``, none is raised."""
+    run = UploadRun(source.name, folder)
+    store = DirectoryBlobStore(folder / "blobs")
+    started = time.monotonic()
+    try:
+        await store.put_file("uploads/u1", source, content_type="application/octet-stream")
+        spec = {
+            "upload": {
+                "key": "uploads/u1",
+                "size_bytes": source.stat().st_size,
+                "filename": source.name,
+            }
+        }
+        plan = UnitPlan(key="plan", kind="plan_upload", queue="short", spec=spec)
+        await _run_unit(run, store, plan)
+        run.plan = PlanReport.model_validate_json(json.dumps(run.results["plan"]))
+        if not plan_only:
+            await _run_graph(run, store, run.plan.units, started)
+    except Exception as error:  # noqa: BLE001 - the table must show every defect of every file
+        run.error = error
+        if not isinstance(error, HallError):
+            traceback.print_exc()
+    finally:
+        run.seconds = time.monotonic() - started
+        await store.close()
+    return run
+
+
+async def _run_graph(
+    run: UploadRun, store: DirectoryBlobStore, units: Iterable[UnitPlan], started: float
+) -> None:
+    waiting = list(units)
+    while waiting:
+        ready = next(unit for unit in waiting if set(unit.after) <= run.results.keys())
+        waiting.remove(ready)
+        await _run_unit(run, store, ready)
+        if ready.key == "publish-first":
+            run.first = AssetReport.model_validate_json(json.dumps(run.results[ready.key]))
+            run.first_seconds = time.monotonic() - started
+    run.asset = AssetReport.model_validate_json(json.dumps(run.results["publish"]))
+
+
+async def _run_unit(run: UploadRun, store: DirectoryBlobStore, unit: UnitPlan) -> None:
+    run.failed_key = unit.key
+    folder = run.folder / "work" / unit.key
+    folder.mkdir(parents=True)
+    claimed = ClaimedUnit(
+        unit_id=f"unit-{unit.key}",
+        job_id="job",
+        key=unit.key,
+        kind=unit.kind,
+        fence=1,
+        attempt=1,
+        lease_s=60,
+        lecture_id="lecture",
+        asset_id=ASSET,
+        plan_hash=run.plan.plan_hash if run.plan else None,
+        spec=unit.spec,
+        inputs={key: run.results[key] for key in unit.after},
+    )
+    context = UnitContext(
+        unit=claimed,
+        store=store,
+        programs=Programs(Path(FFMPEG), Path(FFPROBE)),
+        folder=folder,
+        progress=ProgressCell(),
+    )
+    outcome = await RUNNERS[unit.kind](context)
+    # Through JSON, as over the wire.
+    run.results[unit.key] = json.loads(outcome.result.model_dump_json())
+    shutil.rmtree(folder)
+
+
+async def _print_table(files: list[Path], *, plan_only: bool, keep: Path | None) -> int:
+    _say(HEADER)
+    broken = 0
+    for file in files:
+        folder = Path(tempfile.mkdtemp(prefix="upload-run-", dir=keep))
+        try:
+            run = await run_file(file, folder, plan_only=plan_only)
+            broken += run.outcome == "BROKEN"
+            _say(run.row())
+        finally:
+            if keep is None:
+                shutil.rmtree(folder)
+    return broken
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--plan-only", action="store_true")
+    parser.add_argument("--keep", type=Path, help="folder in which the results stay")
+    options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    files = [item for item in options.files if item.is_file()]
+    return asyncio.run(_print_table(files, plan_only=options.plan_only, keep=options.keep))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
