@@ -26,7 +26,8 @@ async def test_a_class_without_pictures_becomes_a_set_of_sound_alone(tmp_path: P
     job = await run(tmp_path, sketch)
     report = job.report
     assert [made.kind for made in report.renditions] == ["audio"]
-    assert (report.poster, report.storyboard) == (None, None)
+    assert (report.poster, report.storyboard) == ("poster.jpg", None)
+    assert job.path("poster.jpg").read_bytes()[:2] == b"\xff\xd8"
     assert report.duration_s == pytest.approx(4, abs=0.1)
     index = parse_multivariant_playlist(job.path("index.m3u8").read_text())
     assert [variant.codecs for variant in index.variants] == [("mp4a.40.2",)]

@@ -61,6 +61,12 @@ class FakeUnits:
         self.units[unit.unit_id] = unit
         return unit
 
+    def restart(self) -> None:
+        """Begin another job of the same lecture, with an asset of its own."""
+        self.units.clear()
+        self.asset_id = new_id()
+        self.plan_hash = None
+
     def find(self, key: str) -> FakeUnit:
         return next(unit for unit in self.units.values() if unit.plan.key == key)
 

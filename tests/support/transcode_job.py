@@ -43,6 +43,10 @@ class Job:
                 spec={"index": self.index.model_dump(mode="json")},
             )
         )
+        await self.run_queued()
+
+    async def run_queued(self) -> None:
+        """Run the units that were added, and those that they bring, as they become ready."""
         address = f"unix:{self.folder / 's'}"
         async with (
             listen(self.units.build_app(), address),

@@ -86,9 +86,8 @@ def build_plan(index: RecordingIndex, facts: dict[int, SourceFacts], *, program:
         )
     units = [*video, _plan_audio(index, spans)]
     refs = tuple(_refer(unit) for unit in video)
-    if refs:
-        units.append(_plan_images(index, ladder, grid, refs))
-    units.append(_plan_publish(index, ladder, grid, refs, units))
+    units.append(_plan_images(index, ladder, grid, refs))
+    units.append(_plan_publish(index, ladder, grid, refs, units, colour=colour))
     renditions = _describe(ladder)
     return PlanReport(
         plan_hash=hash_plan(units, program=program), renditions=renditions, units=tuple(units)
@@ -238,8 +237,8 @@ def _plan_images(
         duration_ticks=index.duration_ticks,
         grid=grid,
         ranges=refs,
-        poster_rung=ladder.rungs[0],
-        storyboard_rung=ladder.rungs[-1],
+        poster_rung=ladder.rungs[0] if refs else None,
+        storyboard_rung=ladder.rungs[-1] if refs else None,
     )
     return UnitPlan(
         key="images",
@@ -257,6 +256,8 @@ def _plan_publish(
     grid: Grid,
     refs: tuple[RangeRef, ...],
     units: list[UnitPlan],
+    *,
+    colour: ColourName,
 ) -> UnitPlan:
     spec = PublishSpec(
         duration_ticks=index.duration_ticks,
@@ -264,7 +265,9 @@ def _plan_publish(
         rungs=ladder.rungs,
         ranges=refs,
         audio_key="audio",
-        images_key="images" if refs else None,
+        images_key="images",
+        colour=colour,
+        preset=PRESET,
     )
     return UnitPlan(
         key="publish",

@@ -216,7 +216,8 @@ def test_a_plan_has_every_unit_in_its_order() -> None:
 def test_a_class_without_pictures_becomes_sound_alone() -> None:
     index = build_index([(2 * SECONDS, False)] * 3, video=(False,))
     report = build_plan(index, {0: SourceFacts(shape=None)}, program="p")
-    assert [unit.kind for unit in report.units] == ["encode_audio", "publish_asset"]
+    kinds = [unit.kind for unit in report.units]
+    assert kinds == ["encode_audio", "make_images", "publish_asset"]  # Its poster is drawn.
     assert [item.name for item in report.renditions] == ["audio"]
 
 
