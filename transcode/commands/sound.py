@@ -75,6 +75,7 @@ def decode_span(
             "sample_fmt": "s16",
             "ar": AUDIO_RATE_HZ,
             "map_metadata": -1,
+            "map_chapters": -1,  # Chapters of the source would become a track of their own.
             "fflags": "+bitexact",
             "f": "flac",
         },
@@ -131,6 +132,7 @@ def encode_audio(
             # that ignore edit lists, too.
             "bsf:a": "noise=drop=lt(pts\\,0)",
             "map_metadata": -1,
+            "map_chapters": -1,  # Chapters of the source would become a track of their own.
             "fflags": "+bitexact",
             "flags:a": "+bitexact",
             "f": "hls",  # It cuts on the 4 s grid; plain MP4 fragments would drift off it.
@@ -169,6 +171,7 @@ def make_download(program: Path, *, source: Path, title: str | None, output: Pat
         **{
             "c:a": "copy",
             "map_metadata": -1,
+            "map_chapters": -1,  # Chapters of the source would become a track of their own.
             **({} if title is None else {"metadata": f"title={title}"}),
             "movflags": "+faststart",
             "fflags": "+bitexact",

@@ -99,6 +99,7 @@ def _video_options(rung: Rung, spec: EncodeVideoSpec) -> dict[str, Any]:
         "use_editlist": 1,
         "write_btrt": 0,  # A measured bit rate in the init would differ between ranges.
         "map_metadata": -1,
+        "map_chapters": -1,  # Chapters of the source would become a track of their own.
         "fflags": "+bitexact",  # No version strings, no dates: equal input gives equal bytes.
         "flags:v": "+bitexact",
         "f": "mp4",
