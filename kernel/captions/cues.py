@@ -12,7 +12,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Final
 
 from kernel.errors import InputError
@@ -153,7 +153,7 @@ def _repair_times(cues: Sequence[Cue]) -> Iterable[Cue]:
 def _shorten(cues: Sequence[Cue]) -> Iterable[Cue]:
     """End a cue where the next one begins, when only a moment of it is lost."""
     ordered = sorted(cues, key=_start)
-    for cue, following in zip(ordered, [*ordered[1:], None], strict=True):
+    for cue, following in zip_longest(ordered, ordered[1:]):
         if (
             following is not None
             and cue.end_ms > following.start_ms >= cue.start_ms + MIN_CUE_MS

@@ -34,7 +34,7 @@ def read_srt(text: str) -> Iterator[Cue]:
     lines = text.splitlines()
     timings = [(n, found) for n, line in enumerate(lines) if (found := _TIMING.match(line))]
     ends = [n for n, _ in timings[1:]] + [len(lines)]
-    for (number, timing), end in zip(timings, ends, strict=True):
+    for (number, timing), end in zip(timings, ends, strict=False):  # Without timings: nothing.
         body = [line for line in lines[number + 1 : end] if line.strip()]
         if end < len(lines) and body and _NUMBER.match(body[-1]):
             body.pop()  # The number of the next cue.

@@ -95,7 +95,7 @@ def split_cue(cue: Cue) -> tuple[Cue, ...]:
     total_ms = cue.end_ms - cue.start_ms
     if len(screens) > total_ms:  # Less than a millisecond each: a broken cue, shown as it is.
         return (Cue(cue.start_ms, cue.end_ms, "\n".join(screens)),) if screens else ()
-    weights = [max(1, measure_width(screen)) for screen in screens]
+    weights = [max(1, measure_width(screen.replace("\n", ""))) for screen in screens]
     edges = _share_out(total_ms, weights)
     return tuple(
         Cue(cue.start_ms + edges[n], cue.start_ms + edges[n + 1], screen)
