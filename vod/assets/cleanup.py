@@ -106,7 +106,11 @@ class Cleanup(Sweep):
         """A job whose files nobody plays: abandoned, replaced, or of a deleted lecture."""
         before = self._clock.now() - self._keep
         is_deleted = Lecture.deleted_at <= before
-        is_other = or_(Lecture.asset_id.is_(None), Lecture.asset_id != Job.asset_id)
+        is_other = and_(
+            or_(Lecture.asset_id.is_(None), Lecture.asset_id != Job.asset_id),
+            # What plays is perhaps a cut of it.
+            or_(Lecture.base_asset_id.is_(None), Lecture.base_asset_id != Job.asset_id),
+        )
         is_given_up = Job.state.in_([JobState.FAILED, JobState.CANCELLED])
         # While nothing new is published, players that are open still read the old ones.
         is_replaced = and_(

@@ -23,8 +23,8 @@ from kernel.timing import TICKS_PER_S
 from vod.assets.models import Asset
 from vod.db.upsert import insert_if_absent
 from vod.editing.flips import arrange_flip
-from vod.editing.queries import EDIT_LECTURE
 from vod.jobs.models import Job, RenditionRow
+from vod.jobs.planning import EDIT_LECTURE
 from vod.jobs.policy import JobState
 from vod.jobs.queries import change, set_renditions
 from vod.lectures.models import Lecture, LectureState

@@ -17,7 +17,6 @@ from vod.assets.models import Asset
 from vod.editing.models import Edit
 from vod.editing.policy import Flip, choose_flip, extend_kept
 from vod.editing.queries import (
-    EDIT_LECTURE,
     cancel_cutting,
     find_base_of,
     list_kept,
@@ -26,6 +25,7 @@ from vod.editing.queries import (
     start_cutting,
 )
 from vod.jobs.models import Job
+from vod.jobs.planning import EDIT_LECTURE
 from vod.lectures.models import Lecture
 
 DROPPED_ZH = "课程换了新文件,原来的剪辑已取消"

@@ -16,10 +16,10 @@ from vod.assets.models import Asset
 from vod.editing.models import Edit
 from vod.jobs.models import Job, Unit
 from vod.jobs.plan import PLAN_KEY
+from vod.jobs.planning import EDIT_LECTURE
 from vod.jobs.policy import JobState, UnitState
 from vod.jobs.queries import cancel_units, queue_ready_units
 
-EDIT_LECTURE: Final = "edit_lecture"
 _OPEN: Final = (JobState.QUEUED, JobState.RUNNING, JobState.FAILED)
 
 

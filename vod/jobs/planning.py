@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.errors import ConflictError, NotFoundError
@@ -22,6 +22,7 @@ from vod.lectures.models import Lecture
 from vod.recordings.models import Recording
 from vod.uploads.models import Upload
 
+EDIT_LECTURE: Final = "edit_lecture"
 TRANSCODE_RECORDING: Final = "transcode_recording"
 TRANSCODE_UPLOAD: Final = "transcode_upload"
 PLANNING: Final = frozenset({"plan_recording", "plan_upload", "plan_edit"})
@@ -119,12 +120,21 @@ async def _plan_source(session: AsyncSession, lecture: Lecture) -> FirstUnit:
 
 
 async def cancel_jobs(
-    session: AsyncSession, lecture_id: str, *, reason: str, now: datetime
+    session: AsyncSession,
+    lecture_id: str,
+    *,
+    reason: str,
+    now: datetime,
+    keep_edits_of: int | None = None,
 ) -> None:
-    """Cancel whatever is not done for a lecture; workers hear of it at their next heartbeat."""
-    open_jobs = await session.scalars(
-        select(Job).where(Job.lecture_id == lecture_id, Job.state.in_(_OPEN)).with_for_update()
-    )
+    """Cancel whatever is not done for a lecture; workers hear of it at their next heartbeat.
+
+    ``keep_edits_of``: the cutting of sets of this source version goes on.
+    """
+    query = select(Job).where(Job.lecture_id == lecture_id, Job.state.in_(_OPEN))
+    if keep_edits_of is not None:
+        query = query.where(or_(Job.kind != EDIT_LECTURE, Job.source_version != keep_edits_of))
+    open_jobs = await session.scalars(query.with_for_update())
     for job in open_jobs.all():
         await cancel_units(session, job.id, reason=reason, now=now)
 
@@ -160,7 +170,14 @@ def _build_upload_plan(upload: Upload) -> FirstUnit:
 async def _create_job(
     session: AsyncSession, first: FirstUnit, lecture_id: str, source_version: int, *, now: datetime
 ) -> Job:
-    await cancel_jobs(session, lecture_id, reason="已由新的转码任务代替", now=now)
+    # An edit in force is carried out again on what this job makes; until then its cut may finish.
+    await cancel_jobs(
+        session,
+        lecture_id,
+        reason="已由新的转码任务代替",
+        now=now,
+        keep_edits_of=source_version,
+    )
     last = await session.scalar(
         select(func.max(Job.generation)).where(
             Job.lecture_id == lecture_id, Job.source_version == source_version

@@ -19,9 +19,8 @@ from vod.captions.models import CaptionOrigin, CaptionTrack
 from vod.captions.service import MAX_TRACKS, NewTrack, add_track, bury_tracks, load_labels
 from vod.chapters.policy import clean_embedded, pack_chapters
 from vod.db.upsert import insert_if_absent
-from vod.editing.queries import EDIT_LECTURE
 from vod.jobs.models import Job
-from vod.jobs.planning import TRANSCODE_UPLOAD
+from vod.jobs.planning import EDIT_LECTURE, TRANSCODE_UPLOAD
 from vod.jobs.queries import change
 from vod.lectures.models import Lecture
 from vod.material.models import Material
