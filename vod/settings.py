@@ -24,6 +24,11 @@ def read_idle_end(settings: Settings) -> timedelta:
     return timedelta(seconds=settings.idle_end_s)
 
 
+def read_grace(settings: Settings) -> timedelta:
+    """How long what was deleted or replaced can be brought back, before its bytes go."""
+    return timedelta(days=settings.live_retention_days)
+
+
 def build_redis_url(broker: str) -> str:
     """Turn Celery's spelling of a broker address into redis-py's: ``unix://PATH``."""
     if broker.startswith("redis+socket://"):

@@ -24,15 +24,24 @@ from vod.series.service import require_series
 
 @dataclass(frozen=True, slots=True)
 class LectureFilter:
-    """What a list shows; empty members do not restrict it."""
+    """What a list shows; empty members do not restrict it.
+
+    ``deleted_after``: instead of the present ones those that were deleted since then.
+    """
 
     words: str = ""
     series_id: str | None = None
     state: LectureState | None = None
+    deleted_after: datetime | None = None
 
 
-def _select_visible(viewer: Viewer) -> Select[tuple[Lecture]]:
-    query = select(Lecture).where(Lecture.deleted_at.is_(None))
+def _select_visible(
+    viewer: Viewer, *, deleted_after: datetime | None = None
+) -> Select[tuple[Lecture]]:
+    is_there = Lecture.deleted_at.is_(None)
+    query = select(Lecture).where(
+        is_there if deleted_after is None else Lecture.deleted_at > deleted_after
+    )
     if not viewer.is_signed_in:
         query = query.where(Lecture.visibility == Visibility.PUBLIC)
     return query.options(joinedload(Lecture.series))
@@ -42,7 +51,7 @@ async def load_lectures(
     session: AsyncSession, page: PageQuery, wanted: LectureFilter, viewer: Viewer
 ) -> tuple[list[Lecture], int]:
     """Load one page of what the viewer may see: in a series by position, else newest first."""
-    query = _select_visible(viewer)
+    query = _select_visible(viewer, deleted_after=wanted.deleted_after)
     if wanted.words.strip():
         like = build_like(wanted.words)
         query = query.where(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from aiohttp import web
 from aiohttp_pydantic.oas.typing import r200, r204
 from pydantic import Field
 
 from kernel.errors import NotAllowedError
-from vod.http.keys import CLOCK
+from vod.http.keys import CLOCK, SETTINGS
 from vod.http.origin import read_origin
 from vod.http.pagination import PageQuery, page_members
 from vod.http.types import Identifier, SearchText
@@ -19,6 +19,8 @@ from vod.lectures.extras import load_extras
 from vod.lectures.models import LectureState
 from vod.lectures.policy import may_edit_lectures
 from vod.lectures.present import present_lecture
+from vod.lectures.restoring import restore_lecture
+from vod.settings import read_grace
 
 
 class LecturesView(ApiView):
@@ -27,13 +29,16 @@ class LecturesView(ApiView):
         page: PageQuery,
         q: SearchText = "",
         series_id: Annotated[Identifier | None, Field(description="Only of this series")] = None,
-        state: Annotated[LectureState | None, Field(description="Only in this state")] = None,
+        state: Annotated[
+            LectureState | Literal["deleted"] | None,
+            Field(description="Only in this state; editors also see what was deleted lately"),
+        ] = None,
     ) -> r200[schemas.LecturePage]:
         """List lectures that whoever asks may see, newest first; of a series by position.
 
         Tags: lectures
         """
-        wanted = service.LectureFilter(words=q, series_id=series_id, state=state)
+        wanted = self._read_filter(q, series_id, state)
         async with self.database.read() as session:
             rows, total = await service.load_lectures(session, page, wanted, self.viewer)
             extras = await load_extras(session, rows)
@@ -43,52 +48,25 @@ class LecturesView(ApiView):
         ]
         return respond(schemas.LecturePage(items=items, **page_members(page, total)))
 
+    def _read_filter(
+        self, words: str, series_id: str | None, state: LectureState | Literal["deleted"] | None
+    ) -> service.LectureFilter:
+        if state != "deleted":
+            return service.LectureFilter(words=words, series_id=series_id, state=state)
+        self.require_account()
+        if not may_edit_lectures(self.viewer):
+            raise NotAllowedError("only editors and administrators see what was deleted")
+        since = self.request.app[CLOCK].now() - read_grace(self.request.app[SETTINGS])
+        return service.LectureFilter(words=words, series_id=series_id, deleted_after=since)
 
-class LectureView(ApiView):
-    async def get(self, lecture_id: str, /) -> r200[schemas.Lecture]:
-        """Show a lecture.
 
-        Tags: lectures
-        """
-        return await self._respond_lecture(require_id(lecture_id, "lecture"))
-
-    async def patch(self, lecture_id: str, /, body: schemas.LectureChange) -> r200[schemas.Lecture]:
-        """Change a lecture. Members left out stay.
-
-        Tags: lectures
-        """
-        self._require_editor()
-        await service.change_lecture(
-            self.database,
-            body,
-            lecture_id=require_id(lecture_id, "lecture"),
-            viewer=self.viewer,
-            now=self.request.app[CLOCK].now(),
-        )
-        return await self._respond_lecture(lecture_id)
-
-    async def delete(self, lecture_id: str, /) -> r204:
-        """Delete a lecture.
-
-        Tags: lectures
-        Status Codes:
-            204: Deleted.
-        """
-        self._require_editor()
-        await service.delete_lecture(
-            self.database,
-            lecture_id=require_id(lecture_id, "lecture"),
-            viewer=self.viewer,
-            now=self.request.app[CLOCK].now(),
-        )
-        return respond_empty()
-
-    def _require_editor(self) -> None:
+class _LectureBase(ApiView):
+    def require_editor(self) -> None:
         self.require_account()
         if not may_edit_lectures(self.viewer):
             raise NotAllowedError("only editors and administrators change lectures")
 
-    async def _respond_lecture(self, lecture_id: str) -> web.Response:
+    async def respond_lecture(self, lecture_id: str) -> web.Response:
         async with self.database.read() as session:
             lecture = await service.load_lecture(session, lecture_id, self.viewer)
             extras = await load_extras(session, [lecture])
@@ -98,7 +76,70 @@ class LectureView(ApiView):
         )
 
 
+class LectureView(_LectureBase):
+    async def get(self, lecture_id: str, /) -> r200[schemas.Lecture]:
+        """Show a lecture.
+
+        Tags: lectures
+        """
+        return await self.respond_lecture(require_id(lecture_id, "lecture"))
+
+    async def patch(self, lecture_id: str, /, body: schemas.LectureChange) -> r200[schemas.Lecture]:
+        """Change a lecture. Members left out stay.
+
+        Tags: lectures
+        """
+        self.require_editor()
+        await service.change_lecture(
+            self.database,
+            body,
+            lecture_id=require_id(lecture_id, "lecture"),
+            viewer=self.viewer,
+            now=self.request.app[CLOCK].now(),
+        )
+        return await self.respond_lecture(lecture_id)
+
+    async def delete(self, lecture_id: str, /) -> r204:
+        """Delete a lecture.
+
+        Tags: lectures
+        Status Codes:
+            204: Deleted.
+        """
+        self.require_editor()
+        await service.delete_lecture(
+            self.database,
+            lecture_id=require_id(lecture_id, "lecture"),
+            viewer=self.viewer,
+            now=self.request.app[CLOCK].now(),
+        )
+        return respond_empty()
+
+
+class LectureRestoreView(_LectureBase):
+    async def post(self, lecture_id: str, /) -> r200[schemas.Lecture]:
+        """Bring a deleted lecture back, with its address and records.
+
+        Tags: lectures
+        Status Codes:
+            200: It is there again; what was being made of it is made again.
+            409: It was not deleted.
+            410: It was deleted too long ago.
+        """
+        self.require_editor()
+        app = self.request.app
+        await restore_lecture(
+            self.database,
+            lecture_id=require_id(lecture_id, "lecture"),
+            viewer=self.viewer,
+            now=app[CLOCK].now(),
+            grace=read_grace(app[SETTINGS]),
+        )
+        return await self.respond_lecture(lecture_id)
+
+
 ROUTES: Final = (
     web.view("/api/v1/lectures", LecturesView),
     web.view("/api/v1/lectures/{lecture_id}", LectureView),
+    web.view("/api/v1/lectures/{lecture_id}/restore", LectureRestoreView),
 )
