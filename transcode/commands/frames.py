@@ -142,14 +142,16 @@ def _select_frames(
     clock_hz = choose_clock_hz(rate)
     frame = int(clock_hz / rate)
     shift = rescale(offset_ticks, from_hz=TICKS_PER_S, to_hz=clock_hz)
-    shift += (first - LEAD_FRAMES) * frame
+    # Half a frame later, then rounded down: the nearest frame. Rounded up, the end of the source
+    # is always behind its last picture, which therefore is shown, be it only for an instant.
+    shift += (first - LEAD_FRAMES) * frame - frame // 2
     # Older pictures wait in the frame before the range: the last of them is the one it begins
     # with. Not quite on that frame, so that a source that ended before still shows it.
-    hold = frame + frame * 2 // 5
+    hold = 2 * frame - (frame + 9) // 10
     return (
         stream.filter("settb", f"1/{clock_hz}")
         .filter("setpts", f"max(PTS-({shift}),{hold})")
-        .filter("fps", fps=str(rate), start_time=0, eof_action="pass")
+        .filter("fps", fps=str(rate), start_time=0, round="down", eof_action="pass")
         .filter("tpad", stop=-1, stop_mode="clone")  # A picture that froze stays until the end.
         .filter("trim", start_frame=LEAD_FRAMES, end_frame=LEAD_FRAMES + end - first)
         .filter("setpts", "PTS-STARTPTS")  # Joining puts the range where it belongs.
