@@ -14,7 +14,7 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
-from kernel.config import Settings, load_settings, split_addresses
+from kernel.config import Settings, load_settings, split_addresses, split_list
 from kernel.errors import HallError, SettingsError
 from kernel.log import configure_logging
 
@@ -122,16 +122,37 @@ def serve(service: str) -> None:
 
 @cli.command()
 @click.option(
-    "--queues", default="live,short,long", show_default=True, help="Which queues, in order."
+    "--queues",
+    default="live,short,long",
+    show_default=True,
+    callback=lambda _context, _option, value: _parse_queues(value),
+    help="Which queues, in order.",
 )
-@click.option("--concurrency", default=1, show_default=True, type=click.IntRange(1, 64))
+@click.option(
+    "--concurrency",
+    default=None,
+    type=click.IntRange(1, 64),
+    help="Units at once; HALL_WORKER_CONCURRENCY when left out.",
+)
 @click.option("--name", default="worker", show_default=True, help="Name of this worker in logs.")
-def worker(queues: str, concurrency: int, name: str) -> None:
-    """Run a transcoding worker."""
+def worker(queues: tuple[str, ...], concurrency: int | None, name: str) -> None:
+    """Run a transcoding worker.
+
+    SIGTERM: takes no new units, finishes what runs within HALL_DRAIN_S, gives the rest back.
+    """
     from transcode.app import run_worker
 
-    wanted = tuple(part for part in queues.split(",") if part)
-    sys.exit(run_worker(_start(name), queues=wanted, concurrency=concurrency))
+    sys.exit(run_worker(_start(name), queues=queues, concurrency=concurrency))
+
+
+def _parse_queues(value: str) -> tuple[str, ...]:
+    from transcode.settings import QUEUES
+
+    names = tuple(dict.fromkeys(split_list(value)))
+    unknown = [name for name in names if name not in QUEUES]
+    if unknown or not names:
+        raise click.BadParameter(f"{value!r}; the queues are {', '.join(QUEUES)}")
+    return names
 
 
 @cli.command()

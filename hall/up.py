@@ -60,13 +60,13 @@ def build_children(settings: Settings, *, secret: SecretStr, player: Path) -> li
         ChildSpec("vod", (*hall, "serve", "vod"), env=env),
         ChildSpec("streamer", (*hall, "serve", "streamer"), env=env),
     ]
-    # SIGQUIT: Ctrl-C does not wait for an encode; the unit is taken up again at the next start.
+    # Ctrl-C does not wait for an encode: units are given back and taken up at the next start.
+    stops_at_once = {**env, "HALL_DRAIN_S": "0"}
     children += [
         ChildSpec(
             f"worker-{number}",
             (*hall, "worker", "--name", f"worker-{number}"),
-            env=env,
-            stop_signal=signal.SIGQUIT,
+            env=stops_at_once,
         )
         for number in range(1, settings.workers + 1)
     ]

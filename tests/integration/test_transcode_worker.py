@@ -18,7 +18,7 @@ from celery import Celery
 
 from kernel.blobs.directory import DirectoryBlobStore
 from kernel.http import InternalClient, listen
-from kernel.messages import RUN_UNIT_TASK, AssetReport, RunUnit, UnitPlan
+from kernel.messages import HEARTBEAT_S, RUN_UNIT_TASK, AssetReport, RunUnit, UnitPlan
 from tests.support.fake_units import FakeUnit, FakeUnits
 from tests.support.synthetic_recording import FFMPEG, FFPROBE, EpochSketch, store_recording
 from tests.support.waiting import eventually
@@ -61,9 +61,9 @@ class Hall:
         self.celery.send_task(RUN_UNIT_TASK, args=[payload], queue=queue, retry=False)
 
     @contextlib.contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
+    def worker(self, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
         env = {k: v for k, v in os.environ.items() if not k.startswith("HALL_")}
-        env |= {"HALL_DATA": str(self.data), "HALL_RUN_DIR": str(self.run_dir)}
+        env |= {"HALL_DATA": str(self.data), "HALL_RUN_DIR": str(self.run_dir), **settings}
         log = self.folder / f"worker-{len(list(self.folder.glob('worker-*')))}.log"
         with log.open("wb") as sink:
             process = subprocess.Popen(
@@ -85,6 +85,10 @@ class Hall:
         spec = {"index": index.model_dump(mode="json")}
         self.units.add(UnitPlan(key="plan", kind="plan_recording", queue="live", spec=spec))
         await self.units.queue_ready()
+
+    def find_running(self, kind: str) -> FakeUnit | None:
+        running = (u for u in self.units.units.values() if u.state == "running")
+        return next((u for u in running if u.plan.kind == kind), None)
 
     def logs(self) -> str:
         return "".join(path.read_text() for path in sorted(self.folder.glob("worker-*.log")))
@@ -184,6 +188,43 @@ async def test_sigterm_finishes_the_running_unit(hall: Hall) -> None:
         worker.terminate()
         assert await asyncio.to_thread(worker.wait, 60) == 0
     assert {unit.state for unit in running} == {"done"}
+
+
+@pytest.mark.parametrize(("drain_s", "signals_count"), [("1", 1), ("600", 2)])
+async def test_a_worker_that_stops_gives_back_what_it_cannot_finish(
+    hall: Hall, drain_s: str, signals_count: int
+) -> None:
+    with hall.worker(HALL_DRAIN_S=drain_s) as worker:
+        await hall.add_job(EpochSketch(20, size="960x540", rate="30"))
+        unit = await eventually(lambda: hall.find_running("encode_video"), timeout_s=60)
+        await eventually(lambda: ffmpegs_under(worker.pid), timeout_s=30)
+        victims = ffmpegs_under(worker.pid)
+        for _ in range(signals_count):
+            worker.terminate()
+            await eventually(lambda: any(seen.is_draining for seen in hall.units.seen))
+        assert await asyncio.to_thread(worker.wait, 20) == 0, hall.logs()[-3000:]
+    assert (unit.state, unit.releases_count) == ("queued", 1), hall.logs()[-4000:]
+    assert not any("ffmpeg" in command_of(pid) for pid in victims)
+    assert list((hall.data / "tmp" / "transcode").iterdir()) == []
+    assert list((hall.data / "blobs" / "staging").rglob(f"{unit.unit_id}*")) == []
+    assert hall.units.seen[0].names == hall.units.seen[-1].names
+    assert [seen.is_gone for seen in hall.units.seen][-1]
+
+
+async def test_a_cancelled_unit_is_off_the_machine_within_two_seconds(hall: Hall) -> None:
+    with hall.worker() as worker:
+        await hall.add_job(EpochSketch(30, size="960x540", rate="30"))
+        unit = await eventually(lambda: hall.find_running("encode_video"), timeout_s=60)
+        await eventually(lambda: ffmpegs_under(worker.pid), timeout_s=30)
+        victims = ffmpegs_under(worker.pid)
+        beats_count = unit.beats_count
+        unit.state, unit.fence = "cancelled", unit.fence + 1
+        told = await eventually(lambda: unit.refusals_count, timeout_s=HEARTBEAT_S + 5)
+        assert told == 1
+        assert unit.beats_count == beats_count
+        await eventually(
+            lambda: not any("ffmpeg" in command_of(pid) for pid in victims), timeout_s=2
+        )
 
 
 async def test_nonsense_on_the_broker_is_dropped_and_work_goes_on(hall: Hall) -> None:

@@ -24,6 +24,8 @@ from kernel.messages import (
     UnitFailed,
     UnitHeartbeat,
     UnitPlan,
+    UnitReleased,
+    WorkersSeen,
 )
 
 Send = Callable[[RunUnit, str], Awaitable[None]]
@@ -41,6 +43,8 @@ class FakeUnit:
     result: dict[str, Any] | None = None
     failure: UnitFailed | None = None
     completions_count: int = 0
+    releases_count: int = 0
+    refusals_count: int = 0
     claims: list[str] = field(default_factory=list)
 
 
@@ -54,6 +58,7 @@ class FakeUnits:
         self.plan_hash: str | None = None
         self.is_down = False
         self.refused_count = 0
+        self.seen: list[WorkersSeen] = []
         self._send = send
 
     def add(self, plan: UnitPlan) -> FakeUnit:
@@ -104,8 +109,10 @@ class FakeUnits:
             ("heartbeat", self._heartbeat),
             ("complete", self._complete),
             ("fail", self._fail),
+            ("release", self._release),
         ):
             app.router.add_post(f"/internal/units/{{id}}/{verb}", handler)
+        app.router.add_post("/internal/workers", self._workers)
         return app
 
     async def _claim(self, request: web.Request) -> web.Response:
@@ -161,6 +168,18 @@ class FakeUnits:
         unit.state, unit.failure = "failed", body
         return web.Response(status=204)
 
+    async def _release(self, request: web.Request) -> web.Response:
+        unit = self._get(request)
+        body = await parse_body(request, UnitReleased)
+        self._check(unit, body.fence)
+        unit.releases_count += 1
+        await self.expire(unit)
+        return web.Response(status=204)
+
+    async def _workers(self, request: web.Request) -> web.Response:
+        self.seen.append(await parse_body(request, WorkersSeen))
+        return web.Response(status=204)
+
     def _get(self, request: web.Request) -> FakeUnit:
         unit = self.units.get(request.match_info["id"])
         if unit is None:
@@ -169,4 +188,5 @@ class FakeUnits:
 
     def _check(self, unit: FakeUnit, fence: int) -> None:
         if unit.state != "running" or unit.fence != fence:
+            unit.refusals_count += 1
             raise ConflictError(f"the unit is {unit.state}, fence {unit.fence}")
