@@ -19,6 +19,8 @@ export default ts.config(
       eqeqeq: ["error", "smart"],
       "no-console": "error",
       "vue/component-name-in-template-casing": ["error", "PascalCase", { ignores: ["/^media-/"] }],
+      // Numbers carry their unit: at_s, step_ms.
+      "vue/prop-name-casing": ["error", "camelCase", { ignoreProps: ["/_(s|ms)$/"] }],
       "vue/no-deprecated-slot-attribute": "off", // media-chrome uses real DOM slots.
       "vuejs-accessibility/label-has-for": [
         "error",

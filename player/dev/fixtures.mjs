@@ -95,7 +95,9 @@ export function makeState() {
           reason: null,
         },
       ],
-      jobs: [{ id: newId(), kind: "transcode", state: "done", progress: 1, reason: null }],
+      jobs: [
+        { id: newId(), kind: "transcode_recording", state: "done", progress: 1, reason: null },
+      ],
       may_manage: false,
       ...fields,
     });
@@ -140,7 +142,9 @@ export function makeState() {
         reason: null,
       },
     ],
-    jobs: [{ id: newId(), kind: "transcode", state: "running", progress: 0.46, reason: null }],
+    jobs: [
+      { id: newId(), kind: "transcode_upload", state: "running", progress: 0.46, reason: null },
+    ],
   });
   addLecture("基层党建实务答疑（录音损坏）", 2, {
     state: "failed",
@@ -149,7 +153,7 @@ export function makeState() {
     jobs: [
       {
         id: newId(),
-        kind: "transcode",
+        kind: "transcode_upload",
         state: "failed",
         progress: 0.1,
         reason: "录像第 3 段读不出来，已重试 5 次",
@@ -192,6 +196,18 @@ export function makeState() {
       ],
     },
   ];
+  const broken = lectures[lectures.length - 1];
+  jobs.push({
+    ...broken.jobs[0],
+    created_at: at(-2 * HOUR_MS),
+    units: [unit("plan", "plan_upload", "failed", { attempt: 5, reason: broken.jobs[0].reason })],
+  });
+  const [finished] = lectures;
+  jobs.push({
+    ...finished.jobs[0],
+    created_at: at(-20 * HOUR_MS),
+    units: [unit("plan", "plan_recording", "done"), unit("publish", "publish_asset", "done")],
+  });
   const classes = [];
   const addClass = (title, state, startOffset_ms, fields = {}) => {
     const id = newId();

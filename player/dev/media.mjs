@@ -7,7 +7,7 @@ const SEGMENT_S = 2;
 
 /** `ffmpeg` may be any build; HALL_FFMPEG names it. */
 export function makeMedia(folder, ffmpeg = process.env.HALL_FFMPEG ?? "ffmpeg") {
-  if (existsSync(join(folder, "storyboard.jpg"))) return;
+  if (existsSync(join(folder, "poster-4.jpg"))) return;
   mkdirSync(folder, { recursive: true });
   const run = (...args) =>
     execFileSync(ffmpeg, ["-hide_banner", "-loglevel", "error", "-y", ...args]);
@@ -33,17 +33,42 @@ export function makeMedia(folder, ffmpeg = process.env.HALL_FFMPEG ?? "ffmpeg") 
     ),
     join(folder, "storyboard.jpg"),
   );
+  run(...source, "-vn", ..."-c:a aac -b:a 64k".split(" "), join(folder, "audio.m4a"));
+  for (const number of [1, 2, 3, 4]) {
+    const at = ["-ss", String(number * 9)];
+    run(
+      ...source.slice(0, 4),
+      ...at,
+      ..."-frames:v 1".split(" "),
+      join(folder, `poster-${number}.jpg`),
+    );
+  }
 }
 
 export const files = {
   "index.m3u8": () => `#EXTM3U
 #EXT-X-VERSION:7
 #EXT-X-INDEPENDENT-SEGMENTS
-#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360,CODECS="avc1.42c01e,mp4a.40.2"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="subs",NAME="简体中文",LANGUAGE="zh-CN",DEFAULT=YES,AUTOSELECT=YES,URI="captions.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360,CODECS="avc1.42c01e,mp4a.40.2",SUBTITLES="subs"
 v360.m3u8
-#EXT-X-STREAM-INF:BANDWIDTH=350000,RESOLUTION=320x180,CODECS="avc1.42c00d,mp4a.40.2"
+#EXT-X-STREAM-INF:BANDWIDTH=350000,RESOLUTION=320x180,CODECS="avc1.42c00d,mp4a.40.2",SUBTITLES="subs"
 v180.m3u8
 `,
+  "waveform.json": () =>
+    JSON.stringify({
+      version: 1,
+      step_ms: 100,
+      peaks: Array.from({ length: 400 }, (_, index) =>
+        Math.round(40 + 180 * Math.abs(Math.sin(index / 7) * Math.sin(index / 41))),
+      ),
+    }),
+  "chapters.vtt": () =>
+    "WEBVTT\n\n00:00.000 --> 00:12.500\n开场\n\n00:12.500 --> 00:26.000\n上海石库门\n\n00:26.000 --> 00:40.000\n南湖红船\n",
+  "captions.vtt": () =>
+    `WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n\n${Array.from({ length: 13 }, (_, index) => `00:${String(index * 3).padStart(2, "0")}.200 --> 00:${String(index * 3 + 2).padStart(2, "0")}.900\n第 ${index + 1} 句：同志们好，今天我们一起学习\n党的创新理论第三讲`).join("\n\n")}\n`,
+  "captions.m3u8": () =>
+    "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:40\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:40,\ncaptions.vtt\n#EXT-X-ENDLIST\n",
   "storyboard.vtt": () => {
     const cue = (index) => {
       const at = (s) => `00:00:${String(s).padStart(2, "0")}.000`;

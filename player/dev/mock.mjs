@@ -10,6 +10,7 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer, request as forward } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { deskRoutes, answerTus } from "./desk.mjs";
 import { HEALTH, makeState, newId, PASSWORD } from "./fixtures.mjs";
 import { files, livePlaylist, makeMedia } from "./media.mjs";
 
@@ -27,6 +28,8 @@ const TYPES = {
   ".m4s": "video/iso.segment",
   ".mp4": "video/mp4",
   ".vtt": "text/vtt",
+  ".m4a": "audio/mp4",
+  ".json": "application/json",
 };
 const CSP =
   "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; frame-ancestors 'none'";
@@ -42,6 +45,12 @@ class Problem extends Error {
   }
 }
 const notFound = () => new Problem(404, "not-found", "没有找到");
+
+async function readBytes(request) {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
 
 async function readJson(request) {
   let text = "";
@@ -88,6 +97,7 @@ function viewClass(item, account) {
 }
 
 const routes = [
+  ...deskRoutes(state, { find, pageOf, Problem, newId }),
   [
     "GET",
     /^\/config$/,
@@ -237,7 +247,8 @@ const routes = [
           .filter(
             (lecture) =>
               has(lecture.title, query.get("q")) &&
-              (query.get("state") ?? lecture.state) === lecture.state,
+              (query.get("state") ?? lecture.state) === lecture.state &&
+              (lecture.state !== "deleted" || query.get("state") === "deleted"),
           )
           .filter((lecture) => (query.get("series_id") ?? lecture.series.id) === lecture.series.id),
         query,
@@ -344,12 +355,16 @@ async function answerApi(request, response, url) {
   for (const [method, pattern, handler] of routes) {
     const match = pattern.exec(path);
     if (!match || method !== request.method) continue;
-    const json = method === "GET" ? {} : await readJson(request);
+    const bytes = method === "GET" ? Buffer.alloc(0) : await readBytes(request);
+    const isJson = (request.headers["content-type"] ?? "").includes("json");
+    const json = isJson && bytes.length > 0 ? JSON.parse(bytes.toString("utf8")) : {};
     const context = {
       id: match[1],
       query: url.searchParams,
       account: accountOf(request),
       json,
+      bytes,
+      rest: match.slice(1),
       response,
     };
     const value = await handler(context);
@@ -382,7 +397,12 @@ function answerLive(response, name) {
   const now = Date.now();
   if (state.live.state === "live") frozenAt_ms = null;
   else frozenAt_ms ??= now;
-  if (name === "index.m3u8") return send(response, 200, files["index.m3u8"](), TYPES[".m3u8"]);
+  if (name === "index.m3u8") {
+    const text = files["index.m3u8"]()
+      .replace(/#EXT-X-MEDIA:TYPE=SUBTITLES.*\n/, "")
+      .replaceAll(',SUBTITLES="subs"', "");
+    return send(response, 200, text, TYPES[".m3u8"]);
+  }
   if (name.endsWith(".m3u8")) {
     const elapsed_s = ((frozenAt_ms ?? now) - state.liveStartedAt_ms) / 1000;
     return send(
@@ -436,6 +456,7 @@ function sendFile(response, file) {
 async function answer(request, response) {
   const url = new URL(request.url ?? "/", "http://mock");
   const name = normalize(decodeURIComponent(url.pathname)).replace(/^(\.\.[/\\])+/, "");
+  if (answerTus(request, response, url, state)) return undefined;
   if (name.startsWith("/api/v1/")) return answerApi(request, response, url);
   if (name.startsWith("/dev/")) return answerDev(request, response, url);
   if (name.startsWith("/live/demo/")) return answerLive(response, name.slice("/live/demo/".length));

@@ -13,7 +13,7 @@ import { hasH264, parseIceLinks, preferH264, withStartBitrate } from "@/media/sd
 import { meterShare, toDbfs } from "@/media/sound";
 import { generatePassword } from "@/pages/admin/password";
 import { captureFailure } from "@/pages/studio/useCapture";
-import { sortUnits } from "@/pages/desk/jobs";
+import { sortUnits } from "@/pages/desk/jobs/jobs";
 import type { Unit } from "@/api/types";
 
 describe("reconnecting a publisher", () => {
@@ -213,7 +213,7 @@ describe("small policies", () => {
       { index: 1, height: 720, bitrate_bps: 1_500_000 },
       { index: 2, height: 720, bitrate_bps: 2_500_000 },
     ];
-    expect(choicesOf(levels).map((choice) => choice.index)).toEqual([2, 0]);
+    expect(choicesOf(levels).map((choice) => choice.index)).toEqual([2, 1, 0]);
     expect(simpleChoices(choicesOf(levels))).toMatchObject({
       clear: { index: 2 },
       saving: { index: 0 },

@@ -11,6 +11,11 @@ export function setCsrfToken(token: string): void {
   csrfToken = token;
 }
 
+/** For requests that do not go through the client: uploads. */
+export function currentCsrfToken(): string {
+  return csrfToken;
+}
+
 /** One request. Raises `ApiProblem`, or the `AbortError` of the caller's own signal. */
 async function send(request: Request): Promise<Response> {
   const deadline = AbortSignal.timeout(DEADLINE_MS);
@@ -72,4 +77,66 @@ client.use({
 export async function body<T>(answer: Promise<{ data?: T }>): Promise<T> {
   const { data } = await answer;
   return data as T;
+}
+
+interface JsonCall {
+  query?: Record<string, string | number | undefined>;
+  json?: unknown;
+  signal?: AbortSignal;
+}
+
+/** One call with a JSON body, if any, and a JSON answer, if any. */
+export async function call<T>(
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
+  path: string,
+  { query, json, signal }: JsonCall = {},
+): Promise<T> {
+  const headers = new Headers();
+  if (method !== "GET") headers.set("X-CSRF-Token", csrfToken);
+  if (json !== undefined) headers.set("Content-Type", "application/json");
+  const response = await send(
+    new Request(withQuery(path, query), {
+      method,
+      headers,
+      body: json === undefined ? null : JSON.stringify(json),
+      credentials: "same-origin",
+      cache: "no-store",
+      signal: signal ?? null,
+    }),
+  );
+  return parseJson(await response.text()) as T;
+}
+
+/** Filters that are not set are left out. */
+function withQuery(path: string, query: JsonCall["query"] = {}): URL {
+  const url = new URL(path, window.location.origin);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== "") url.searchParams.set(name, String(value));
+  }
+  return url;
+}
+
+interface RawCall {
+  query?: Record<string, string | undefined>;
+  /** A file as it is; nothing wraps it. */
+  bytes: Blob;
+  type: string;
+}
+
+/** Send a file's bytes to an address of the API and read its JSON answer. */
+export async function sendBytes<T>(method: "POST" | "PUT", path: string, call: RawCall) {
+  const response = await send(
+    new Request(withQuery(path, call.query), {
+      method,
+      body: call.bytes,
+      headers: { "Content-Type": call.type, "X-CSRF-Token": csrfToken },
+      credentials: "same-origin",
+    }),
+  );
+  return parseJson(await response.text()) as T;
+}
+
+/** A media file or text that the API named by its URL. */
+export async function fetchMedia(url: string, signal?: AbortSignal): Promise<Response> {
+  return send(new Request(url, { credentials: "same-origin", signal: signal ?? null }));
 }

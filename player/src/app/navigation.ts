@@ -18,7 +18,9 @@ const PUBLIC: readonly NavItem[] = [
 export function workItems(role: Role | null): NavItem[] {
   const items: NavItem[] = [];
   if (can(role, "teach")) items.push({ section: "studio", to: "/studio", label: "nav.studio" });
-  if (can(role, "edit")) items.push({ section: "desk", to: "/desk/classes", label: "nav.desk" });
+  if (can(role, "edit")) items.push({ section: "desk", to: "/desk/lectures", label: "nav.desk" });
+  else if (can(role, "teach"))
+    items.push({ section: "desk", to: "/desk/uploads", label: "uploads.title" });
   if (can(role, "administer"))
     items.push({ section: "admin", to: "/admin/accounts", label: "nav.admin" });
   return items;

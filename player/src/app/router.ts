@@ -91,10 +91,43 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "desk.lectures", needs: "edit", section: "desk" },
   },
   {
-    path: "/desk/lectures/:id",
-    component: () => import("@/pages/desk/DeskLecturePage.vue"),
+    path: "/desk/uploads",
+    component: () => import("@/pages/desk/uploads/UploadsPage.vue"),
+    meta: { title: "uploads.title", needs: "teach", section: "desk" },
+  },
+  {
+    path: "/desk/jobs",
+    component: () => import("@/pages/desk/jobs/JobsPage.vue"),
+    meta: { title: "jobs.title", needs: "edit", section: "desk" },
+  },
+  {
+    path: "/desk/jobs/:id",
+    component: () => import("@/pages/desk/jobs/JobPage.vue"),
     props: true,
-    meta: { title: "desk.lecture", needs: "edit", section: "desk" },
+    meta: { title: "jobs.title", needs: "teach", section: "desk" },
+  },
+  {
+    path: "/desk/lectures/:id",
+    component: withEngine(() => import("@/pages/desk/lecture/DeskLecturePage.vue")),
+    props: true,
+    meta: { title: "desk.lecture", needs: "teach", section: "desk" },
+  },
+  {
+    path: "/desk/lectures/:id/edit",
+    component: withEngine(() => import("@/pages/desk/edit/EditPage.vue")),
+    props: true,
+    meta: { title: "edit.title", needs: "teach", section: "desk" },
+  },
+  {
+    path: "/desk/lectures/:id/captions/:cid",
+    component: withEngine(() => import("@/pages/desk/captions/CaptionsPage.vue")),
+    props: true,
+    meta: { title: "cues.pageTitle", needs: "teach", section: "desk" },
+  },
+  {
+    path: "/admin/storage",
+    component: () => import("@/pages/admin/StoragePage.vue"),
+    meta: { title: "storage.title", needs: "administer", section: "desk" },
   },
   {
     path: "/admin/accounts",

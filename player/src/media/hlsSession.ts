@@ -9,8 +9,16 @@ export interface QualityLevel {
   bitrate_bps: number;
 }
 
+export interface CaptionChoice {
+  index: number;
+  name: string;
+  language: string;
+  isDefault: boolean;
+}
+
 export interface HlsEvents {
   onReady: () => void;
+  onCaptions: (choices: CaptionChoice[]) => void;
   onLevels: (levels: QualityLevel[], selected: number, isAuto: boolean) => void;
   /** EXT-X-ENDLIST was read in a playlist that was live before. */
   onEnded: () => void;
@@ -58,6 +66,10 @@ function engineConfig(source: HlsSource, workerPath: string): Partial<HlsConfig>
   };
 }
 
+export function captionTracks(video: HTMLVideoElement): TextTrack[] {
+  return [...video.textTracks].filter((track) => ["captions", "subtitles"].includes(track.kind));
+}
+
 export class HlsSession {
   private engine: Hls | null = null;
   private isClosed = false;
@@ -89,6 +101,16 @@ export class HlsSession {
     engine.on(Engine.Events.MANIFEST_PARSED, () => {
       this.events.onReady();
       this.reportLevels();
+    });
+    engine.on(Engine.Events.SUBTITLE_TRACKS_UPDATED, (_name, data) => {
+      this.events.onCaptions(
+        data.subtitleTracks.map((track, index) => ({
+          index,
+          name: track.name,
+          language: track.lang ?? "",
+          isDefault: track.default,
+        })),
+      );
     });
     engine.on(Engine.Events.LEVEL_SWITCHED, () => {
       this.reportLevels();
@@ -139,6 +161,18 @@ export class HlsSession {
     this.reportLevels();
   }
 
+  /** Load one track of captions, or none (-1). The page draws the words itself. */
+  selectCaptions(index: number): void {
+    if (this.engine) {
+      this.engine.subtitleDisplay = false;
+      this.engine.subtitleTrack = index;
+      return;
+    }
+    captionTracks(this.video).forEach((track, at) => {
+      track.mode = at === index ? "showing" : "disabled"; // The phone's own player draws them.
+    });
+  }
+
   /** The network or the publisher is back: look now instead of at the next retry. */
   nudge(): void {
     this.engine?.startLoad();
@@ -168,6 +202,14 @@ export class HlsSession {
       () => {
         if (this.source.start_s !== null) this.video.currentTime = this.source.start_s;
         this.events.onReady();
+        this.events.onCaptions(
+          captionTracks(this.video).map((track, index) => ({
+            index,
+            name: track.label,
+            language: track.language,
+            isDefault: track.mode === "showing",
+          })),
+        );
       },
       { once: true },
     );

@@ -1,4 +1,5 @@
 /** Texts, English: the same keys as the Chinese ones, checked by the compiler. */
+import { editingEn } from "./editing.en";
 import type { Texts } from "./zh-CN";
 
 export const en: Texts = {
@@ -44,6 +45,7 @@ export const en: Texts = {
     copyByHand: "Selected: press Ctrl+C to copy",
     description: "Description",
     all: "All",
+    timeWrong: "This is no time, e.g. 1:23.5",
   },
   time: {
     today: "Today",
@@ -185,6 +187,9 @@ export const en: Texts = {
     muted: "Muted",
     unmuted: "Sound on",
     volumeAt: "Volume {percent}%",
+    captions: "Captions",
+    captionsMenu: "Choose captions",
+    captionsOff: "No captions",
     noCaptions: "No captions for this one yet",
     whepFailed: "Ultra-low delay failed, back to the normal stream",
     keysTitle: "Keyboard",
@@ -216,11 +221,17 @@ export const en: Texts = {
     preparingHint: "It appears here by itself, no need to reload.",
     failed: "This lecture cannot be played",
     failedHint: "The editors can see why and will fix it.",
+    partial: "Being processed: {rungs} can be watched, {rest} more qualities are coming.",
+    partialOriginal: "Being processed: this is the original, more qualities are coming.",
+    hasMore: "New qualities are ready.",
+    takeMore: "Use them",
+    downloadAudio: "Download the sound",
     state: {
       processing: "Processing",
       playable: "Playable, more qualities coming",
       ready: "Ready",
       failed: "Failed",
+      deleted: "Deleted",
     },
   },
   series: {
@@ -395,7 +406,7 @@ export const en: Texts = {
   },
   desk: {
     classes: "Live classes",
-    lectures: "Lectures and transcoding",
+    lectures: "Lectures",
     lecture: "Edit lecture",
     searchClasses: "Search live classes",
     state: "State",
@@ -425,6 +436,11 @@ export const en: Texts = {
     attempt: "attempt {count}",
     speed: "{speed}× speed",
     log: "Log",
+    partial: "{done} of {total} ready",
+    restore: "Restore",
+    restoreOf: "Restore “{title}”",
+    restored: "“{title}” is back",
+    deletedHint: "These can be restored for some days, with their address and learning records.",
   },
   job: {
     kind: {
@@ -432,6 +448,9 @@ export const en: Texts = {
       recording: "Recording",
       ladder: "Transcoding",
       transcode_recording: "Recording",
+      transcode_upload: "Upload",
+      edit_lecture: "Cut",
+      transcribe: "Automatic captions",
     },
     state: {
       waiting: "Waiting",
@@ -447,6 +466,10 @@ export const en: Texts = {
   unit: {
     kind: {
       plan_recording: "Look at the recording",
+      plan_upload: "Look at the file",
+      plan_edit: "Plan the cut",
+      copy_video: "Copy the picture",
+      transcribe: "Write captions",
       encode_video: "Encode picture",
       encode_audio: "Encode sound",
       make_images: "Poster and previews",
@@ -475,4 +498,5 @@ export const en: Texts = {
     since: "since {at}",
     nobody: "No account found",
   },
+  ...editingEn,
 };

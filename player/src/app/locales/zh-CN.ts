@@ -1,4 +1,6 @@
 /** Texts, Chinese. Plain words; no jargon a member would have to look up. */
+import { editingZh } from "./editing.zh-CN";
+
 export const zhCN = {
   site: { name: "云上讲堂", footer: "云上讲堂 · 直播课与回看课" },
   nav: {
@@ -42,6 +44,7 @@ export const zhCN = {
     copyByHand: "已选中，请按 Ctrl+C 复制",
     description: "简介",
     all: "全部",
+    timeWrong: "时间写法不对，例如 1:23.5",
   },
   time: {
     today: "今天",
@@ -183,6 +186,9 @@ export const zhCN = {
     muted: "已静音",
     unmuted: "已打开声音",
     volumeAt: "音量 {percent}%",
+    captions: "字幕",
+    captionsMenu: "字幕选择",
+    captionsOff: "不显示字幕",
     noCaptions: "这堂课还没有字幕",
     whepFailed: "超低延迟连不上，已换回普通直播",
     keysTitle: "键盘操作",
@@ -214,11 +220,17 @@ export const zhCN = {
     preparingHint: "准备好后这里会自动出现，不用刷新。",
     failed: "这门课暂时放不了",
     failedHint: "编辑已经能看到原因，处理好后就能播放。",
+    partial: "正在处理，可先看 {rungs}，还有 {rest} 种清晰度会陆续加上。",
+    partialOriginal: "正在处理，可先看原始录像，各种清晰度会陆续加上。",
+    hasMore: "新的清晰度已经做好。",
+    takeMore: "换上新的",
+    downloadAudio: "下载音频",
     state: {
       processing: "处理中",
       playable: "可播放，正在增加清晰度",
       ready: "已就绪",
       failed: "处理失败",
+      deleted: "已删除",
     },
   },
   series: {
@@ -388,7 +400,7 @@ export const zhCN = {
   },
   desk: {
     classes: "直播课",
-    lectures: "回看课与转码",
+    lectures: "回看课",
     lecture: "编辑课程",
     searchClasses: "搜索直播课",
     state: "状态",
@@ -418,6 +430,11 @@ export const zhCN = {
     attempt: "第 {count} 次尝试",
     speed: "{speed} 倍速",
     log: "日志",
+    partial: "可看 {done}/{total}",
+    restore: "恢复",
+    restoreOf: "恢复“{title}”",
+    restored: "已恢复“{title}”",
+    deletedHint: "宽限期内的课程可以恢复，网址和学习记录都还在。",
   },
   job: {
     kind: {
@@ -425,6 +442,9 @@ export const zhCN = {
       recording: "录像转码",
       ladder: "转码",
       transcode_recording: "录像转码",
+      transcode_upload: "上传转码",
+      edit_lecture: "剪辑",
+      transcribe: "自动字幕",
     },
     state: {
       waiting: "等待前一步",
@@ -440,6 +460,10 @@ export const zhCN = {
   unit: {
     kind: {
       plan_recording: "分析录像",
+      plan_upload: "分析文件",
+      plan_edit: "安排剪辑",
+      copy_video: "直接封装画面",
+      transcribe: "生成字幕",
       encode_video: "编码画面",
       encode_audio: "编码声音",
       make_images: "生成封面和缩略图",
@@ -468,6 +492,7 @@ export const zhCN = {
     since: "{at} 建立",
     nobody: "没有找到账号",
   },
+  ...editingZh,
 };
 
 export type Texts = typeof zhCN;

@@ -8,14 +8,14 @@ export interface QualityChoice {
   bitrate_bps: number;
 }
 
-/** Best first; of several levels with one height, the richest. */
+/** Best first: every rung; of equal ones (the same rung from a second server) the first. */
 export function choicesOf(levels: readonly QualityLevel[]): QualityChoice[] {
-  const best = new Map<number, QualityChoice>();
-  for (const level of levels) {
-    const known = best.get(level.height);
-    if (!known || known.bitrate_bps < level.bitrate_bps) best.set(level.height, { ...level });
+  const known = new Map<string, QualityChoice>();
+  for (const { index, height, bitrate_bps } of levels) {
+    const key = `${height} ${bitrate_bps}`;
+    if (!known.has(key)) known.set(key, { index, height, bitrate_bps });
   }
-  return [...best.values()].sort((a, b) => b.height - a.height);
+  return [...known.values()].sort((a, b) => b.height - a.height || b.bitrate_bps - a.bitrate_bps);
 }
 
 /** Elder mode asks "clear or saving?", not for pixels. */

@@ -1,6 +1,14 @@
 /** Everything the player's view shows, kept in step with HLS or WHEP on one `<video>`. */
 import { onBeforeUnmount, reactive, ref, type Ref } from "vue";
-import { HlsSession, type HlsSource, type QualityLevel } from "@/media/hlsSession";
+import { chosenTrack, loadCaptionChoice, saveCaptionChoice } from "@/media/captionChoice";
+import {
+  captionTracks,
+  HlsSession,
+  type CaptionChoice,
+  type HlsSource,
+  type QualityLevel,
+} from "@/media/hlsSession";
+import { safeStorage } from "@/app/preferences";
 import { isAtLiveEdge } from "@/media/classPhase";
 import { WhepViewer } from "@/media/whep";
 
@@ -22,6 +30,7 @@ export type Obstacle = "none" | "blocked" | "muted" | "denied" | "unsupported";
 
 const STARVING_AFTER_MS = 2_500;
 const TICK_MS = 500;
+const WORDS_MS = 50; // Words come within two pictures of their time, also after a jump.
 
 export function usePlayer(video: Ref<HTMLVideoElement | null>, callbacks: PlayerCallbacks) {
   const view = reactive({
@@ -36,13 +45,20 @@ export function usePlayer(video: Ref<HTMLVideoElement | null>, callbacks: Player
     isAtEdge: true,
     obstacle: "none" as Obstacle,
     hasEnded: false,
+    captions: [] as CaptionChoice[],
+    /** -1 is none. */
+    caption: -1,
+    /** What is being said, in lines. */
+    words: "",
   });
+  const store = safeStorage();
   const source = ref<PlayerSource | null>(null);
   let session: HlsSession | null = null;
   let whep: WhepViewer | null = null;
   let moved = { at_ms: 0, position_s: -1 };
   let isStarving = false;
   const timer = window.setInterval(tick, TICK_MS);
+  const wordsTimer = window.setInterval(readWords, WORDS_MS);
 
   function tick(): void {
     const element = video.value;
@@ -86,6 +102,9 @@ export function usePlayer(video: Ref<HTMLVideoElement | null>, callbacks: Player
     view.hasEnded = false;
     view.obstacle = "none";
     view.latency_s = null;
+    view.captions = [];
+    view.caption = -1;
+    view.words = "";
     if (next.audio_url === null) view.isAudioOnly = false;
     if (session) await session.switchTo(hlsSource(next, next.start_s));
     else {
@@ -104,6 +123,10 @@ export function usePlayer(video: Ref<HTMLVideoElement | null>, callbacks: Player
         view.levels = levels;
         view.level = selected;
         view.isAuto = isAuto;
+      },
+      onCaptions: (choices) => {
+        view.captions = choices;
+        show(chosenTrack(choices, loadCaptionChoice(store)));
       },
       onEnded: callbacks.onLiveEnded,
       onDenied: () => {
@@ -204,15 +227,37 @@ export function usePlayer(video: Ref<HTMLVideoElement | null>, callbacks: Player
     view.isWhep = false;
   }
 
+  function show(index: number): void {
+    view.caption = index;
+    view.words = "";
+    session?.selectCaptions(index);
+  }
+
+  /** A person's choice: kept for the next lecture. */
+  function selectCaptions(index: number): void {
+    saveCaptionChoice(store, view.captions[index]?.language ?? "off");
+    show(index);
+  }
+
+  /** On or off; false when there are none. */
   function toggleCaptions(): boolean {
-    const tracks = [...(video.value?.textTracks ?? [])].filter((track) =>
-      ["captions", "subtitles"].includes(track.kind),
-    );
-    const isOn = tracks.some((track) => track.mode === "showing");
-    tracks.forEach((track, index) => {
-      track.mode = !isOn && index === 0 ? "showing" : "hidden";
-    });
-    return tracks.length > 0;
+    if (view.captions.length === 0) return false;
+    const remembered = chosenTrack(view.captions, loadCaptionChoice(store));
+    selectCaptions(view.caption >= 0 ? -1 : Math.max(0, remembered));
+    return true;
+  }
+
+  /** The words of the chosen track, as the cues come and go. */
+  function readWords(): void {
+    const element = video.value;
+    if (!element || view.caption < 0) {
+      if (view.words !== "") view.words = "";
+      return;
+    }
+    const track = captionTracks(element).find((one) => one.mode === "hidden");
+    const cues = [...(track?.activeCues ?? [])] as VTTCue[];
+    const words = cues.map((cue) => plainText(cue.text)).join("\n");
+    if (words !== view.words) view.words = words;
   }
 
   function nudge(): void {
@@ -221,6 +266,7 @@ export function usePlayer(video: Ref<HTMLVideoElement | null>, callbacks: Player
 
   onBeforeUnmount(() => {
     window.clearInterval(timer);
+    window.clearInterval(wordsTimer);
     closeWhep();
     session?.close();
     session = null;
@@ -235,6 +281,7 @@ export function usePlayer(video: Ref<HTMLVideoElement | null>, callbacks: Player
     selectLevel,
     goLive,
     setWhep,
+    selectCaptions,
     toggleCaptions,
     nudge,
   };
@@ -242,4 +289,16 @@ export function usePlayer(video: Ref<HTMLVideoElement | null>, callbacks: Player
 
 function isBlocked(error: unknown): boolean {
   return error instanceof DOMException && error.name === "NotAllowedError";
+}
+
+/** Without the marks that WebVTT allows in a cue. */
+function plainText(text: string): string {
+  return text
+    .replace(/<[^>]*>/g, "")
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&nbsp;", "\u00a0")
+    .replaceAll("&lrm;", "")
+    .replaceAll("&rlm;", "")
+    .replaceAll("&amp;", "&");
 }

@@ -28,3 +28,12 @@ export function toneOf(state: string): "ok" | "gold" | "live" | "plain" {
   if (state === "failed") return "live";
   return state === "running" ? "gold" : "plain";
 }
+
+export const JOB_STATES = ["queued", "running", "done", "failed", "cancelled"] as const;
+export const JOB_KINDS = [
+  "transcode_upload",
+  "transcode_recording",
+  "edit_lecture",
+  "transcribe",
+] as const;
+export const PRIORITIES = ["low", "normal", "high"] as const;
