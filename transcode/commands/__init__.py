@@ -31,6 +31,7 @@ from transcode.commands.sound import (
     encode_audio,
     make_download,
 )
+from transcode.commands.texts import extract_texts
 from transcode.commands.video import encode_video, find_entry
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "decode_span",
     "encode_audio",
     "encode_video",
+    "extract_texts",
     "find_entry",
     "grab_posters",
     "list_packets",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from transcode.context import Outcome, UnitContext
 from transcode.intake.look import Upload, inspect_upload
 from transcode.plan.build_upload import build_upload_plan
 from transcode.specs import Frozen, parse_spec
+from transcode.subtitles.embedded import extract_embedded
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +28,15 @@ async def plan_upload(context: UnitContext) -> Outcome:
     """
     upload = parse_spec(PlanUploadSpec, context.unit.spec).upload
     program = await context.ask_version()
-    facts, _container, _media = await inspect_upload(context, upload)
+    facts, container, media = await inspect_upload(context, upload)
+    captions = await extract_embedded(
+        context,
+        media,
+        container.texts,
+        offset_ticks=facts.source.offset_ticks,
+        duration_ticks=facts.duration_ticks,
+    )
+    facts = replace(facts, captions=captions)
     log.info(
         "upload_looked_at",
         container=facts.report.container,

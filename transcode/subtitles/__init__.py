@@ -1,0 +1,1 @@
+"""Text tracks that files bring along."""
