@@ -56,9 +56,11 @@ async def record_end(
         lecture.source_version = max(lecture.source_version + 1, event.recording_version)
         lecture.duration_ticks = event.index.duration_ticks
         lecture.recorded_at = _find_start(event.index)
-        lecture.state = LectureState.PLAYABLE
-        lecture.asset_id = None
-        # What is still made of the shorter recording could not be published any more.
+        if lecture.base_asset_id is None:
+            lecture.state = LectureState.PLAYABLE
+            lecture.asset_id = None
+        # Else a cut plays on until the longer recording is cut, too: what an editor took out must
+        # not come back. What is still made of the shorter one could not be published any more.
         await cancel_jobs(session, lecture.id, reason="这堂课有了更新的录制", now=event.at)
     await session.flush()
     return lecture
