@@ -134,6 +134,16 @@ class Settings(BaseSettings):
         3072, ge=64, description="An ffmpeg that takes more memory than this is ended."
     )
 
+    # -- Automatic captions ----------------------------------------------------------------------
+    captions_model: Path | None = Field(
+        None, description="Folder of a speech model (sherpa-onnx); automatic captions are off else."
+    )
+    captions_language: str = Field(
+        "zh",
+        pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$",
+        description="Language spoken in the lectures, told to the model; it never guesses.",
+    )
+
     # -- Log -------------------------------------------------------------------------------------
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_style: Literal["console", "json"] = "console"
@@ -180,7 +190,7 @@ class Settings(BaseSettings):
             raise ValueError("give HOST:PORT, e.g. 127.0.0.1:9100")
         return value
 
-    @field_validator("data", "run_dir", "inbox", mode="after")
+    @field_validator("data", "run_dir", "inbox", "captions_model", mode="after")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().resolve()
