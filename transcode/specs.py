@@ -293,6 +293,21 @@ class EncodeVideoSpec(Frozen):
     preset: str
 
 
+class CopyVideoSpec(Frozen):
+    """Publish the picture track of a file as it is: H.264, closed GOPs, a constant rate.
+
+    Attributes:
+        duration_ticks: Of the lecture; the track holds exactly the frames of it.
+        grid: Its boundaries are keyframes of the track.
+        rung: Names the rendition; ``frame_rate`` is the track's own.
+    """
+
+    source: FileSource
+    duration_ticks: int = Field(gt=0)
+    grid: Grid
+    rung: Rung
+
+
 class AudioSpan(Frozen):
     """A stretch of sound, or of silence when ``source`` is ``None``."""
 
@@ -372,7 +387,14 @@ class EncodedRung(Frozen):
 
 
 class EncodedVideo(Frozen):
+    """What ``encode_video`` and ``copy_video`` bring.
+
+    Attributes:
+        keyframes: Lecture ticks of every keyframe of a copied track; empty when encoded.
+    """
+
     rungs: tuple[EncodedRung, ...]
+    keyframes: tuple[int, ...] = ()
     commands: tuple[str, ...]
     wall_s: float
 

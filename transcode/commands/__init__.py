@@ -6,6 +6,7 @@ link still becomes a replay.
 """
 
 from transcode.commands.checking import verify_files
+from transcode.commands.copying import copy_track, list_track
 from transcode.commands.pictures import (
     POSTER_WIDTH_PX,
     SHEET_PATTERN,
@@ -42,6 +43,7 @@ __all__ = [
     "STORYBOARD_COLUMNS",
     "STORYBOARD_TILE_PX",
     "Storyboard",
+    "copy_track",
     "decode_span",
     "encode_audio",
     "encode_video",
@@ -49,6 +51,7 @@ __all__ = [
     "find_entry",
     "grab_posters",
     "list_packets",
+    "list_track",
     "make_download",
     "plan_storyboard",
     "probe",

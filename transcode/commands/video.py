@@ -8,6 +8,7 @@ from typing import Any, Final
 import ffmpeg
 
 from transcode.commands.base import MediaInput, compile_command, open_media, with_progress
+from transcode.commands.copying import FRAGMENT_OPTIONS
 from transcode.commands.frames import black_chain, build_chains, seek_options
 from transcode.specs import EncodeVideoSpec, Rung
 
@@ -92,15 +93,5 @@ def _video_options(rung: Rung, spec: EncodeVideoSpec) -> dict[str, Any]:
         "keyint_min": MAX_GOP_FRAMES,  # scene cuts become plain I pictures.
         "fps_mode": "passthrough",  # The filter graph has chosen the frames.
         "video_track_timescale": rung.clock_hz,
-        # One fragment per keyframe, offsets from its own moof, nothing but moof and mdat.
-        "movflags": "+frag_keyframe+delay_moov+default_base_moof+skip_sidx+skip_trailer",
-        # The edit list takes back the delay of B-frames; negative offsets instead would be shown
-        # late by FFmpeg-based players.
-        "use_editlist": 1,
-        "write_btrt": 0,  # A measured bit rate in the init would differ between ranges.
-        "map_metadata": -1,
-        "map_chapters": -1,  # Chapters of the source would become a track of their own.
-        "fflags": "+bitexact",  # No version strings, no dates: equal input gives equal bytes.
-        "flags:v": "+bitexact",
-        "f": "mp4",
+        **FRAGMENT_OPTIONS,
     }

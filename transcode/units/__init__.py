@@ -8,6 +8,7 @@ from typing import Final
 
 from kernel.messages import UnitKind
 from transcode.context import Outcome, UnitContext
+from transcode.units.copy_video import copy_video
 from transcode.units.encode_audio import encode_audio
 from transcode.units.encode_video import encode_video
 from transcode.units.make_images import make_images
@@ -24,6 +25,7 @@ RUNNERS: Final[Mapping[UnitKind, Runner]] = MappingProxyType(
         "plan_upload": plan_upload,
         "plan_edit": plan_edit,
         "encode_video": encode_video,
+        "copy_video": copy_video,
         "encode_audio": encode_audio,
         "make_images": make_images,
         "publish_asset": publish_asset,

@@ -193,7 +193,7 @@ def _find_copied(context: UnitContext, spec: PublishSpec) -> tuple[str, ...]:
         rung.name
         for rung in spec.rungs
         if any(
-            "keyframes" in context.unit.inputs.get(item.key, {})
+            context.unit.inputs.get(item.key, {}).get("keyframes")
             for item in list_ranges(spec.ranges, rung.name)
         )
     )
