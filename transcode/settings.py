@@ -34,12 +34,14 @@ class Programs:
         memory_bytes: Resident, of a program and its children together.
         cores: Numbers of the processors it may use; empty: all. FFmpeg and x264 start as many
             threads as there are.
+        captions_model: Folder of the speech model; ``None`` turns automatic captions off.
     """
 
     ffmpeg: Path
     ffprobe: Path
     memory_bytes: int = 3 * GIB
     cores: tuple[int, ...] = ()
+    captions_model: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,10 @@ def find_programs(settings: Settings) -> Programs:
     if missing:
         raise SettingsError(missing)
     return Programs(
-        ffmpeg=ffmpeg, ffprobe=ffprobe, memory_bytes=settings.ffmpeg_memory_mb * 1024 * 1024
+        ffmpeg=ffmpeg,
+        ffprobe=ffprobe,
+        memory_bytes=settings.ffmpeg_memory_mb * 1024 * 1024,
+        captions_model=settings.captions_model,
     )
 
 
