@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Final
 
 from aiohttp import web
-from aiohttp_pydantic.oas.typing import r200, r201, r204
+from aiohttp_pydantic.oas.typing import r200, r201, r202, r204
 from pydantic import Field
 
 from kernel.captions import MAX_FILE_BYTES
-from kernel.errors import ConflictError
+from kernel.errors import ConflictError, NotAllowedError
 from kernel.http import build_problem
 from vod.captions import schemas, service
 from vod.captions.models import MAX_LABEL_CHARS, MAX_LANGUAGE_CHARS
+from vod.captions.transcription import start_transcription
 from vod.http.bodies import read_body
-from vod.http.keys import CLOCK
+from vod.http.keys import CLOCK, SETTINGS
 from vod.http.view import ApiView, require_id, respond, respond_empty
+from vod.jobs.schemas import Accepted
+from vod.lectures.policy import may_edit_lectures
 from vod.material.access import require_change
 
 # 20 000 cues as JSON with their times; every Chinese character may be an escape of six bytes.
@@ -122,7 +125,31 @@ class CaptionTrackView(ApiView):
         return respond_empty()
 
 
+class TranscriptionView(ApiView):
+    async def post(self, lecture_id: str, /) -> r202[Accepted]:
+        """Have captions written by the speech model that is set up.
+
+        Tags: captions
+        Status Codes:
+            202: A job was started; its track appears among the captions.
+            409: No model is set up, the lecture is not finished, or it is being done already.
+        """
+        require_id(lecture_id, "lecture")
+        self.require_account()
+        if not may_edit_lectures(self.viewer):
+            raise NotAllowedError("only editors and administrators start transcriptions")
+        job_id = await start_transcription(
+            self.database,
+            self.request.app[SETTINGS],
+            lecture_id=lecture_id,
+            viewer=self.viewer,
+            now=self.request.app[CLOCK].now(),
+        )
+        return respond(Accepted(id=job_id), status=202)
+
+
 ROUTES: Final = (
     web.view("/api/v1/lectures/{lecture_id}/captions", CaptionTracksView),
     web.view("/api/v1/lectures/{lecture_id}/captions/{caption_id}", CaptionTrackView),
+    web.view("/api/v1/lectures/{lecture_id}/transcription", TranscriptionView),
 )
