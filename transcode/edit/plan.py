@@ -18,6 +18,7 @@ from fractions import Fraction
 from typing import Final
 
 from kernel.errors import EncodeError
+from kernel.timing import TICKS_PER_S
 from transcode.specs import Grid, first_frame, frame_ticks
 
 # Neighbours become one segment while it stays about as long as the others.
@@ -104,16 +105,27 @@ def cut_rung(
     """Say where the frames of a rung of ``frame_rate`` come from, in out order."""
     total = first_frame(base.duration_ticks, frame_rate=frame_rate)
     edges = [first_frame(tick, frame_rate=frame_rate) for tick in base.starts] + [total]
-    places = [
-        first_frame(tick, frame_rate=frame_rate) for tick in place_kept(kept, base.frame_rate)
-    ]
+    places = place_kept(kept, base.frame_rate)
+    outs = [first_frame(tick, frame_rate=frame_rate) for tick in places]
     pieces: list[CutPiece] = []
-    for item, (out_first, out_end) in zip(kept, itertools.pairwise(places), strict=True):
+    for number, item in enumerate(kept):
         start_ticks = frame_ticks(item.first, frame_rate=base.frame_rate)
-        count = out_end - out_first
-        first = min(first_frame(start_ticks, frame_rate=frame_rate), total - count)
-        pieces += _split_piece(first, first + count, out_first, edges)
+        ahead = Fraction(outs[number], 1) - places[number] * frame_rate / TICKS_PER_S
+        first = _choose_first(start_ticks * frame_rate / TICKS_PER_S + ahead, edges)
+        count = outs[number + 1] - outs[number]
+        first = max(0, min(first, total - count))
+        pieces += _split_piece(first, first + count, outs[number], edges)
     return tuple(pieces)
+
+
+def _choose_first(place: Fraction, edges: Sequence[int]) -> int:
+    """Round to the nearest frame; half-way between two, prefer the one that begins a GOP."""
+    low = place.numerator // place.denominator
+    over = place - low
+    if over == Fraction(1, 2):
+        at = bisect_left(edges, low + 1)
+        return low + 1 if at < len(edges) and edges[at] == low + 1 else low
+    return low + (over > Fraction(1, 2))
 
 
 def _split_piece(first: int, end: int, out_first: int, edges: Sequence[int]) -> list[CutPiece]:
