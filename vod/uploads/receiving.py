@@ -75,6 +75,7 @@ class Receiver:
         self._new_parts: list[UploadPart] = []
         self._used_pieces: list[str] = []
         self._written_piece: str | None = None
+        self._is_busy = False
 
     @property
     def offset(self) -> int:
@@ -94,9 +95,11 @@ class Receiver:
             self._buffer += view[:room]
             view = view[room:]
             if self._is_part_full():
+                self._is_busy = True
                 await self._store_part()
                 if not self._is_checked:
                     await self._commit(is_last=False)
+                self._is_busy = False
 
     def _is_part_full(self) -> bool:
         waiting = self._tail_bytes + len(self._buffer)
@@ -131,6 +134,14 @@ class Receiver:
             await self._store_piece()
         await self._commit(is_last=True)
         return self.offset
+
+    async def settle_broken(self) -> None:
+        """Keep what came of a body that broke off: without a checksum every byte is a good byte.
+
+        Nothing is kept on top when a part was just being stored: how far that went is not known.
+        """
+        if not self._is_checked and not self._is_busy:
+            await self.settle()
 
     async def _store_piece(self) -> None:
         end = self.offset

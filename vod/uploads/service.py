@@ -91,6 +91,11 @@ class Uploads:
         self._receiving_count = 0
         self.tools = Tools(database, blobs, clock, self._hashing, self.expires)
 
+    @property
+    def is_idle(self) -> bool:
+        """Nobody sends anything now."""
+        return self._receiving_count == 0
+
     async def close(self) -> None:
         await self._hashing.close()
 

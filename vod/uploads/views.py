@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp_pydantic.oas.typing import r200, r201, r204
 from pydantic import Field
 
-from kernel.errors import ChecksumError, InputError, NotAllowedError
+from kernel.errors import ChecksumError, HallError, InputError, NotAllowedError
 from vod.http.keys import UPLOADS
 from vod.http.pagination import PageQuery, page_members
 from vod.http.view import ApiView, require_id, respond
@@ -28,6 +28,7 @@ from vod.uploads.wishes import read_wish
 
 PREFIX: Final = "/api/v1/uploads"
 READ_BYTES: Final = 256 * 1024
+SETTLE_S: Final = 4.0  # Of a vod that stops: less than what it is given.
 IDLE_S: Final = 30.0  # A connection that sends nothing for so long is dead; what came is kept.
 # What reading a body raises when its sender is gone.
 _BROKEN: Final = (ConnectionError, ClientError, HttpProcessingError, TimeoutError, EOFError)
@@ -94,13 +95,23 @@ async def _receive(request: web.Request, receiver: Receiver, checksum: tus.Check
             await receiver.add(data)
     except _BROKEN as error:
         log.info("upload_broke_off", offset=receiver.offset, error=repr(error))
-        if checksum is None:  # Without one every byte that came is a good byte.
-            await receiver.settle()
+        await receiver.settle_broken()
         raise InputError("the body broke off") from error
+    except asyncio.CancelledError:  # vod stops, or the server noticed the broken line first.
+        await asyncio.shield(_settle_cancelled(receiver))
+        raise
     if hashed is not None and checksum is not None and hashed.digest() != checksum.digest:
         # Spec: on a mismatch the server MUST respond with 460 and discard the chunk.
         raise ChecksumError(f"the body's {checksum.algorithm} is another")
     return await receiver.settle()
+
+
+async def _settle_cancelled(receiver: Receiver) -> None:
+    try:
+        async with asyncio.timeout(SETTLE_S):
+            await receiver.settle_broken()
+    except (HallError, TimeoutError) as error:
+        log.info("upload_not_settled", offset=receiver.offset, error=repr(error))
 
 
 async def _iter_body(request: web.Request) -> Any:
