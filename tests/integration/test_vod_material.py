@@ -15,7 +15,7 @@ from PIL import Image
 from sqlalchemy import select
 
 from kernel.hls import parse_media_playlist, parse_multivariant_playlist
-from kernel.messages import EmbeddedCaptions, EmbeddedChapter, EmbeddedCue
+from kernel.messages import EmbeddedCaptions, EmbeddedChapter, EmbeddedCue, TranscriptReport
 from tests.integration.vod_jobs_support import Hall
 from tests.support.material import FILENAME, NOTES, Desk
 from tests.support.vod import (
@@ -35,7 +35,10 @@ from vod.posters.sweep import PosterSweep
 
 __all__ = ["database_url", "databases", "sqlite_url", "sqlite_vod", "vod"]  # Fixtures.
 
-SRT = "1\n00:00:01,000 --> 00:00:03,000\n同志们好\n\n2\n00:00:04,000 --> 00:00:05,500\n<b>开始</b>上课\n"
+SRT = (
+    "1\n00:00:01,000 --> 00:00:03,000\n同志们好\n\n"
+    "2\n00:00:04,000 --> 00:00:05,500\n<b>开始</b>上课\n"
+)
 INDEX = (
     '#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="zh",DEFAULT=YES,'
     'URI="audio.m3u8"\n#EXT-X-STREAM-INF:BANDWIDTH=700000,CODECS="avc1.64001e,mp4a.40.2",'
@@ -285,6 +288,103 @@ async def test_who_may_change_what(sqlite_house: House) -> None:
     assert (await house.get(lecture_id, Role.INSTRUCTOR))["may_edit"]
     assert not (await house.get(others, Role.INSTRUCTOR))["may_edit"]
     assert (await house.get(others, Role.INSTRUCTOR))["source"] is None
+
+
+# ---- automatic captions ------------------------------------------------------------------------
+
+
+async def test_without_a_model_a_sentence_says_so(sqlite_house: House) -> None:
+    lecture_id = await sqlite_house.add_lecture()
+    path = f"/lectures/{lecture_id}/transcription"
+    refused = await sqlite_house.vod.call("POST", path, role=Role.EDITOR)
+    assert (refused.status, "HALL_CAPTIONS_MODEL" in refused.body["title"]) == (409, True)
+    assert (await sqlite_house.vod.call("POST", path, role=Role.INSTRUCTOR)).status == 403
+
+
+async def test_what_a_machine_heard_becomes_a_track_once(
+    database_url: str, short_dir: Path
+) -> None:
+    async with run_vod(database_url, short_dir, captions_model=short_dir) as running:
+        house = build_house(running, database_url)
+        lecture_id = await house.add_lecture()
+        path = f"/lectures/{lecture_id}/transcription"
+        for text in ("听到的话", "再听一遍"):
+            started = await running.call("POST", path, role=Role.EDITOR)
+            assert started.status == 202, started.body
+            assert (await running.call("POST", path, role=Role.EDITOR)).status == 409
+            unit = await house.desk.hall.find_unit(started.body["id"], "transcribe")
+            assert unit.spec["key"].endswith("/audio.mp4")
+            assert (unit.spec["duration_s"], unit.spec["language"]) == (6.0, "zh")
+            heard = TranscriptReport(
+                language="zh", cues=(EmbeddedCue(start_ms=0, end_ms=2000, text=text),)
+            )
+            result = heard.model_dump(mode="json")
+            await house.desk.complete_raw(started.body["id"], "transcribe", result)
+            shown = await house.get(lecture_id)
+            assert (shown["state"], shown["jobs"][0]["state"]) == ("ready", "done")
+            [ref] = shown["captions"]
+            assert (ref["origin"], ref["label"]) == ("automatic", "中文(自动生成)")
+            assert text in (await house.media(ref["url"]))[1]
+
+
+# ---- cut lectures ------------------------------------------------------------------------------
+
+
+async def test_captions_and_chapters_follow_the_cut_that_plays(house: House) -> None:
+    lecture_id = await house.add_lecture()
+    await house.upload(lecture_id)
+    chapters = [{"start_s": 0, "title": "一"}, {"start_s": 3, "title": "二"}]
+    body = {"version": 1, "chapters": chapters}
+    path = f"/lectures/{lecture_id}"
+    saved = await house.vod.call("PUT", f"{path}/chapters", role=Role.EDITOR, json=body)
+    assert saved.status == 200, saved.body
+    uncut = (await house.get(lecture_id))["captions"][0]["url"]
+    kept = [{"start_s": 0, "end_s": 1}, {"start_s": 3, "end_s": 6}]
+    edit = await house.vod.call(
+        "PUT", f"{path}/edit", role=Role.EDITOR, json={"version": 0, "kept": kept}
+    )
+    assert edit.status in {200, 202}, edit.body
+    shown = await house.get(lecture_id)
+    assert (shown["duration_s"], shown["edit"]) == (6.0, {"state": "queued", "version": 1})
+    await house.desk.plan(edit.body["job_id"])
+    report = await house.desk.publish(
+        edit.body["job_id"], duration_s=4.0, kept=((0, 90_000), (270_000, 540_000))
+    )
+    await house.put(report.prefix + "index.m3u8", INDEX.encode())
+    shown = await house.get(lecture_id)
+    assert (shown["state"], shown["duration_s"]) == ("ready", 4.0)
+    assert shown["edit"] == {"state": "done", "version": 1}
+    assert shown["chapters"] == [{"start_s": 0.0, "title": "一"}, {"start_s": 1.0, "title": "二"}]
+    text = (await house.media(shown["captions"][0]["url"]))[1]
+    assert "00:00:02.000 --> 00:00:03.500\n开始上课" in text
+    assert "同志们好" not in text
+    # Whoever is in the middle of the uncut lecture keeps its time.
+    assert "00:00:04.000 --> 00:00:05.500" in (await house.media(uncut))[1]
+    in_uncut_time = (await house.vod.call("GET", f"{path}/chapters")).body["chapters"]
+    assert [chapter["start_s"] for chapter in in_uncut_time] == [0.0, 3.0]
+    track = parse_multivariant_playlist(
+        (await house.media(f"/media/{lecture_id}/index.m3u8"))[1]
+    ).media[-1]
+    playlist = parse_media_playlist((await house.media(f"/media/{lecture_id}/{track.uri}"))[1])
+    assert playlist.segments[0].duration_ticks == 4 * 90_000
+    assert (
+        "00:00:01.000 --> 00:00:04.000\n二"
+        in (await house.media(f"/media/{lecture_id}/chapters.vtt"))[1]
+    )
+
+
+async def test_a_recording_without_an_asset_has_captions_too(house: House) -> None:
+    hall = house.desk.hall
+    live_class = await hall.add_class()
+    lecture_id = await hall.end(live_class)
+    assert (await house.upload(lecture_id)).status == 201
+    index = parse_multivariant_playlist((await house.media(f"/media/{lecture_id}/index.m3u8"))[1])
+    [track] = [media for media in index.media if media.kind == "SUBTITLES"]
+    _, text, headers = await house.media(f"/media/{lecture_id}/{track.uri}")
+    assert parse_media_playlist(text).segments[0].duration_ticks == 3 * 180_000
+    assert headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    [ref] = (await house.get(lecture_id))["captions"]
+    assert (await house.media(ref["url"]))[0] == 200
 
 
 # ---- chapters ----------------------------------------------------------------------------------
