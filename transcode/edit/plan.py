@@ -111,21 +111,27 @@ def cut_rung(
     for number, item in enumerate(kept):
         start_ticks = frame_ticks(item.first, frame_rate=base.frame_rate)
         ahead = Fraction(outs[number], 1) - places[number] * frame_rate / TICKS_PER_S
-        first = _choose_first(start_ticks * frame_rate / TICKS_PER_S + ahead, edges)
         count = outs[number + 1] - outs[number]
-        first = max(0, min(first, total - count))
+        place = start_ticks * frame_rate / TICKS_PER_S + ahead
+        first = max(0, min(_choose_first(place, count, edges), total - count))
         pieces += _split_piece(first, first + count, outs[number], edges)
     return tuple(pieces)
 
 
-def _choose_first(place: Fraction, edges: Sequence[int]) -> int:
-    """Round to the nearest frame; half-way between two, prefer the one that begins a GOP."""
+def _choose_first(place: Fraction, count: int, edges: Sequence[int]) -> int:
+    """Round to the nearest frame; half-way between two, take the one that saves encoding."""
     low = place.numerator // place.denominator
     over = place - low
-    if over == Fraction(1, 2):
-        at = bisect_left(edges, low + 1)
-        return low + 1 if at < len(edges) and edges[at] == low + 1 else low
-    return low + (over > Fraction(1, 2))
+    if over != Fraction(1, 2):
+        return low + (over > Fraction(1, 2))
+    return max(
+        low, low + 1, key=lambda first: sum(_is_edge(x, edges) for x in (first, first + count))
+    )
+
+
+def _is_edge(frame: int, edges: Sequence[int]) -> bool:
+    at = bisect_left(edges, frame)
+    return at < len(edges) and edges[at] == frame
 
 
 def _split_piece(first: int, end: int, out_first: int, edges: Sequence[int]) -> list[CutPiece]:

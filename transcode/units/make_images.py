@@ -145,8 +145,7 @@ def find_rung(inputs: Mapping[str, Mapping[str, Any]], key: str, rung: str) -> E
     """
     if key not in inputs:
         raise EncodeError(f"the result of {key} is missing", permanent=True)
-    known = {name: inputs[key][name] for name in EncodedVideo.model_fields if name in inputs[key]}
-    video = parse_spec(EncodedVideo, known)  # A copied track brings more than that.
+    video = parse_spec(EncodedVideo, inputs[key])
     return next((item for item in video.rungs if item.rung == rung), None)
 
 
