@@ -12,12 +12,15 @@ MAX_RANGES_COUNT: Final = 500  # Told of one lecture: the longest ones.
 _EVENT: Final = re.compile(r"lavfi\.silence_(start|end)=(-?\d{1,9}(?:\.\d{1,9})?)")
 
 
-def parse_silences(text: str, *, duration_ms: int) -> tuple[tuple[int, int], ...]:
+def parse_silences(
+    text: str, *, duration_ms: int, max_count: int | None = MAX_RANGES_COUNT
+) -> tuple[tuple[int, int], ...]:
     """Read the metadata that ``silencedetect`` hung on the frames.
 
     Args:
         text: Output of ``ametadata=print``.
         duration_ms: Of the whole; a silence that never ended ends there.
+        max_count: Keep the longest ones; ``None`` keeps all.
 
     Returns:
         Half-open ranges in ms, in order, inside the lecture.
@@ -27,7 +30,7 @@ def parse_silences(text: str, *, duration_ms: int) -> tuple[tuple[int, int], ...
         for start, end in _pair(text, duration_ms)
         if max(0, start) < min(end, duration_ms)
     ]
-    longest = sorted(ranges, key=lambda item: item[0] - item[1])[:MAX_RANGES_COUNT]
+    longest = sorted(ranges, key=lambda item: item[0] - item[1])[:max_count]
     return tuple(sorted(longest))
 
 

@@ -18,6 +18,7 @@ from transcode.commands.pictures import (
     survey_keyframes,
 )
 from transcode.commands.probing import (
+    list_h264_units,
     list_packets,
     probe,
     probe_upload,
@@ -29,6 +30,7 @@ from transcode.commands.sound import (
     AUDIO_RATE_HZ,
     LIMITER_PEAK,
     decode_span,
+    decode_speech,
     encode_audio,
     make_download,
 )
@@ -45,11 +47,13 @@ __all__ = [
     "Storyboard",
     "copy_track",
     "decode_span",
+    "decode_speech",
     "encode_audio",
     "encode_video",
     "extract_texts",
     "find_entry",
     "grab_posters",
+    "list_h264_units",
     "list_packets",
     "list_track",
     "make_download",

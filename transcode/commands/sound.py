@@ -179,3 +179,24 @@ def make_download(program: Path, *, source: Path, title: str | None, output: Pat
         },
     )
     return compile_command(program, with_progress(result))
+
+
+def decode_speech(
+    program: Path,
+    *,
+    source: MediaInput,
+    rate_hz: int,
+    output: Path,
+    pauses: Path,
+    pause_db: float,
+    pause_s: float,
+) -> list[str]:
+    """Decode sound for a speech model: raw samples of one channel; print where nobody speaks."""
+    sound = (
+        open_media(source, max_error_rate="1.0")
+        .audio.filter("aresample", rate_hz)
+        .filter("aformat", sample_fmts="s16", channel_layouts="mono")
+        .filter("silencedetect", noise=f"{pause_db}dB", d=pause_s)
+        .filter("ametadata", mode="print", file=str(pauses))
+    )
+    return compile_command(program, with_progress(ffmpeg.output(sound, str(output), f="s16le")))

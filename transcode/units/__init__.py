@@ -16,6 +16,7 @@ from transcode.units.plan_edit import plan_edit
 from transcode.units.plan_recording import plan_recording
 from transcode.units.plan_upload import plan_upload
 from transcode.units.publish_asset import publish_asset
+from transcode.units.transcribe import transcribe
 
 Runner = Callable[[UnitContext], Awaitable[Outcome]]
 
@@ -28,6 +29,7 @@ RUNNERS: Final[Mapping[UnitKind, Runner]] = MappingProxyType(
         "copy_video": copy_video,
         "encode_audio": encode_audio,
         "make_images": make_images,
+        "transcribe": transcribe,
         "publish_asset": publish_asset,
     }
 )
