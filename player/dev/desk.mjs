@@ -145,7 +145,36 @@ export function deskRoutes(state, { find, pageOf, Problem, newId }) {
         failed_units: allUnits().filter((unit) => unit.state === "failed").length,
       }),
     ],
-    ["GET", /^\/jobs\/(\w+)$/, ({ id }) => jobRow(find(state.jobs, id))],
+    [
+      "GET",
+      /^\/jobs\/(\w+)$/,
+      ({ id }) => {
+        const row = jobRow(find(state.jobs, id));
+        const lecture = find(state.lectures, row.lecture.id);
+        return {
+          ...row,
+          renditions: lecture.renditions,
+          notes: materialOf(lecture.id).source.notes,
+        };
+      },
+    ],
+    [
+      "GET",
+      /^\/units\/failed$/,
+      ({ query }) =>
+        pageOf(
+          state.jobs.flatMap((job) =>
+            job.units
+              .filter((unit) => unit.state === "failed")
+              .map((unit) => ({
+                ...unit,
+                ...{ job_id: job.id, lecture: jobRow(job).lecture, finished_at: at(-600_000) },
+              })),
+          ),
+          query,
+        ),
+    ],
+    ["GET", /^\/uploads\/(\w+)$/, ({ id }) => find(state.uploads, id)],
     [
       "POST",
       /^\/jobs\/(\w+)\/cancel$/,

@@ -15,7 +15,7 @@ import { HEALTH, makeState, newId, PASSWORD } from "./fixtures.mjs";
 import { files, livePlaylist, makeMedia } from "./media.mjs";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
-const DIST = join(HERE, "..", "dist");
+const DIST = process.env.MOCK_DIST ?? join(HERE, "..", "dist");
 const MEDIA = process.env.MOCK_MEDIA ?? join(HERE, "..", "node_modules", ".mock-media");
 const WHIP_SINK = process.env.MOCK_WHIP_SINK ?? ""; // host:port of a program that answers WHIP.
 const TYPES = {

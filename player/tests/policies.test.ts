@@ -196,7 +196,10 @@ describe("small policies", () => {
       "series",
     ]);
     expect(mainItems("instructor").map((item) => item.section)).toContain("studio");
-    expect(mainItems("instructor").map((item) => item.section)).not.toContain("desk");
+    expect(mainItems("instructor").find((item) => item.section === "desk")?.to).toBe(
+      "/desk/uploads",
+    );
+    expect(mainItems("editor").find((item) => item.section === "desk")?.to).toBe("/desk/lectures");
     expect(mainItems("admin").map((item) => item.section)).toContain("admin");
     expect(can("member", "teach")).toBe(false);
     expect(tabItems(false)).toHaveLength(4);
@@ -207,7 +210,7 @@ describe("small policies", () => {
     for (const bad of ["//evil.example", "https://evil.example", "/\\evil.example", undefined, 7])
       expect(safeNext(bad)).toBe("/");
   });
-  it("offers one quality per height, best first", () => {
+  it("offers every rung, best first", () => {
     const levels = [
       { index: 0, height: 360, bitrate_bps: 600_000 },
       { index: 1, height: 720, bitrate_bps: 1_500_000 },

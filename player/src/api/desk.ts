@@ -6,6 +6,7 @@ import type {
   Chapters,
   Cue,
   Edit,
+  FailedUnit,
   JobDetail,
   JobRow,
   KeptRange,
@@ -27,6 +28,8 @@ const ofCaptions = (lectureId: string, captionsId: string) =>
 export const desk = {
   uploads: (query: Query, signal?: AbortSignal) =>
     call<Page<Upload>>("GET", "/api/v1/uploads", { query, signal }),
+  upload: (id: string, signal?: AbortSignal) =>
+    call<Upload>("GET", `/api/v1/uploads/${id}`, { signal }),
   uploadLimits: (signal?: AbortSignal) =>
     call<UploadLimits>("GET", "/api/v1/uploads/limits", { signal }),
 
@@ -40,6 +43,8 @@ export const desk = {
     call<JobRow>("PATCH", `/api/v1/jobs/${id}`, { json: { priority } }),
   unit: (id: string, signal?: AbortSignal) =>
     call<UnitDetail>("GET", `/api/v1/units/${id}`, { signal }),
+  failedUnits: (query: Query, signal?: AbortSignal) =>
+    call<Page<FailedUnit>>("GET", "/api/v1/units/failed", { query, signal }),
   queueSummary: (signal?: AbortSignal) =>
     call<QueueSummary>("GET", "/api/v1/jobs/summary", { signal }),
   orphans: (signal?: AbortSignal) => call<Orphans>("GET", "/api/v1/storage/orphans", { signal }),

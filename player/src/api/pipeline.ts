@@ -41,7 +41,25 @@ export interface JobRow extends Omit<Job, "units"> {
   failed_count: number;
   eta_s: number | null;
 }
-export type JobDetail = JobRow & { units: Unit[] };
+export type JobDetail = JobRow & {
+  units: Unit[];
+  /** The plan: a sentence per rung, and what was found out about the file. */
+  renditions: Lecture["renditions"];
+  notes: string[];
+};
+
+/** A dead letter: it was tried as often as it may be. */
+export interface FailedUnit {
+  id: string;
+  job_id: string;
+  key: string;
+  kind: string;
+  lecture: { id: string; title: string };
+  attempt: number;
+  worker: string | null;
+  reason: string | null;
+  finished_at: string | null;
+}
 
 export interface Attempt {
   number: number;

@@ -201,18 +201,12 @@ export const useUploads = defineStore("uploads", () => {
     forget(item);
     pump();
     try {
-      const found = await findUpload(idOf(item.url));
-      if (found) adopt(item, found);
+      adopt(item, await desk.upload(idOf(item.url)));
       if (item.lectureId && !item.replaces) await applyDetails(item, item.lectureId);
       limits.value = await desk.uploadLimits();
     } catch {
       item.note = "uploads.stateUnknown"; // The file is safe; only its page is not known yet.
     }
-  }
-
-  async function findUpload(id: string): Promise<Upload | null> {
-    const page = await desk.uploads({ page_size: 100 });
-    return page.items.find((upload) => upload.id === id) ?? null;
   }
 
   function adopt(item: UploadItem, found: Upload): void {

@@ -16,6 +16,13 @@ export interface CaptionChoice {
   isDefault: boolean;
 }
 
+/** Words on the page's own clock: seconds of the element. */
+export interface SpokenCue {
+  start_s: number;
+  end_s: number;
+  text: string;
+}
+
 export interface HlsEvents {
   onReady: () => void;
   onCaptions: (choices: CaptionChoice[]) => void;
@@ -53,6 +60,7 @@ function engineConfig(source: HlsSource, workerPath: string): Partial<HlsConfig>
     backBufferLength: 90, // The default keeps everything: a long class would fill an old phone.
     capLevelToPlayerSize: true,
     startPosition: source.start_s ?? -1,
+    renderTextTracksNatively: false, // The page draws them: its own size, above the controls.
     workerPath, // A file of our own instead of a blob: script, for a strict content policy.
     abrEwmaDefaultEstimate: 1_000_000,
     manifestLoadPolicy: {
@@ -66,7 +74,15 @@ function engineConfig(source: HlsSource, workerPath: string): Partial<HlsConfig>
   };
 }
 
-export function captionTracks(video: HTMLVideoElement): TextTrack[] {
+/** A segment may be read twice: the same cue is one cue. */
+function mergeCues(known: readonly SpokenCue[], found: readonly SpokenCue[]): SpokenCue[] {
+  const key = (cue: SpokenCue) => `${cue.start_s} ${cue.end_s} ${cue.text}`;
+  const have = new Set(known.map(key));
+  const merged = [...known, ...found.filter((cue) => !have.has(key(cue)))];
+  return merged.sort((a, b) => a.start_s - b.start_s);
+}
+
+function captionTracks(video: HTMLVideoElement): TextTrack[] {
   return [...video.textTracks].filter((track) => ["captions", "subtitles"].includes(track.kind));
 }
 
@@ -78,6 +94,8 @@ export class HlsSession {
   private networkFaults = 0;
   private lastFaultAt = 0;
   private timer = 0;
+  /** Cues of the tracks that were loaded, by the engine's name of the track. */
+  private cues = new Map<string, SpokenCue[]>();
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -101,6 +119,14 @@ export class HlsSession {
     engine.on(Engine.Events.MANIFEST_PARSED, () => {
       this.events.onReady();
       this.reportLevels();
+    });
+    engine.on(Engine.Events.CUES_PARSED, (_name, data) => {
+      const found = (data.cues as VTTCue[]).map((cue) => ({
+        start_s: cue.startTime,
+        end_s: cue.endTime,
+        text: cue.text,
+      }));
+      this.cues.set(data.track, mergeCues(this.cues.get(data.track) ?? [], found));
     });
     engine.on(Engine.Events.SUBTITLE_TRACKS_UPDATED, (_name, data) => {
       this.events.onCaptions(
@@ -164,13 +190,23 @@ export class HlsSession {
   /** Load one track of captions, or none (-1). The page draws the words itself. */
   selectCaptions(index: number): void {
     if (this.engine) {
-      this.engine.subtitleDisplay = false;
       this.engine.subtitleTrack = index;
       return;
     }
     captionTracks(this.video).forEach((track, at) => {
       track.mode = at === index ? "showing" : "disabled"; // The phone's own player draws them.
     });
+  }
+
+  /** What is being said at a time, of one track. */
+  wordsAt(index: number, at_s: number): string {
+    const track = this.engine?.subtitleTracks[index];
+    if (!track) return "";
+    const cues = this.cues.get(track.default ? "default" : `subtitles${index}`) ?? [];
+    return cues
+      .filter((cue) => cue.start_s <= at_s && at_s < cue.end_s)
+      .map((cue) => cue.text)
+      .join("\n");
   }
 
   /** The network or the publisher is back: look now instead of at the next retry. */
@@ -187,6 +223,7 @@ export class HlsSession {
     window.clearTimeout(this.timer);
     this.engine?.destroy();
     this.engine = null;
+    this.cues.clear();
     this.video.removeAttribute("src");
     this.video.load();
   }

@@ -2,7 +2,6 @@
 import { onBeforeUnmount, reactive, ref, type Ref } from "vue";
 import { chosenTrack, loadCaptionChoice, saveCaptionChoice } from "@/media/captionChoice";
 import {
-  captionTracks,
   HlsSession,
   type CaptionChoice,
   type HlsSource,
@@ -254,9 +253,7 @@ export function usePlayer(video: Ref<HTMLVideoElement | null>, callbacks: Player
       if (view.words !== "") view.words = "";
       return;
     }
-    const track = captionTracks(element).find((one) => one.mode === "hidden");
-    const cues = [...(track?.activeCues ?? [])] as VTTCue[];
-    const words = cues.map((cue) => plainText(cue.text)).join("\n");
+    const words = plainText(session?.wordsAt(view.caption, element.currentTime) ?? "");
     if (words !== view.words) view.words = words;
   }
 
