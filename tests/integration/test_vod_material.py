@@ -599,6 +599,50 @@ async def test_the_answer_follows_a_lecture_from_upload_to_ready(house: House) -
     )
 
 
+async def test_what_is_ready_first_plays_first(house: House) -> None:
+    owner = await house.desk.add_account()
+    lecture_id, job_id = await house.desk.upload(owner)
+    await house.desk.plan(job_id, has_first=True)
+    first = await house.desk.publish_first(job_id)
+    await house.put(first.prefix + "360p.m3u8", b"early")
+    shown = await house.get(lecture_id)
+    assert (shown["state"], shown["is_partial"], shown["duration_s"]) == ("playable", True, 6.0)
+    assert shown["playback"] is not None
+    states = {r["name"]: r["state"] for r in shown["renditions"]}
+    assert states == {"360p": "done", "audio": "queued"}
+    assert (shown["poster_url"], shown["waveform_url"]) == (None, None)
+    await house.desk.publish(job_id)
+    shown = await house.get(lecture_id)
+    assert (shown["state"], shown["is_partial"]) == ("ready", False)
+    assert {r["state"] for r in shown["renditions"]} == {"done"}
+    # Players that are open go on in the folder that they know.
+    url = f"/media/{lecture_id}/{first.prefix}360p.m3u8"
+    assert (await house.media(url))[:2] == (200, "early")
+
+
+async def test_failures_are_told_and_take_nothing_away(house: House) -> None:
+    owner, reason = await house.desk.add_account(), "这个文件里没有声音,也没有画面"
+    refused, job_id = await house.desk.upload(owner)
+    await house.desk.fail(job_id, "plan", reason)
+    shown = await house.get(refused)
+    assert (shown["state"], shown["jobs"][0]["reason"]) == ("failed", reason)
+    begun, job_id = await house.desk.upload(owner)
+    await house.desk.plan(job_id, has_first=True)
+    await house.desk.publish_first(job_id)
+    await house.desk.fail(job_id, "audio", "声音坏了")
+    shown = await house.get(begun)
+    assert (shown["state"], shown["jobs"][0]["state"]) == ("playable", "failed")
+    ready = await house.add_lecture()
+    before = await house.get(ready)
+    job_id = await house.desk.transcode_again(ready)
+    await house.desk.plan(job_id)
+    await house.desk.fail(job_id, "video-0", "磁盘满了")
+    shown = await house.get(ready)
+    assert (shown["state"], shown["jobs"][0]["reason"]) == ("ready", "磁盘满了")
+    assert shown["renditions"] == before["renditions"]
+    assert shown["poster_url"] == before["poster_url"]
+
+
 async def test_lists_take_the_same_number_of_queries_however_long(house: House) -> None:
     counts = []
     for wanted in (1, 4):

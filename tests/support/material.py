@@ -16,12 +16,15 @@ from kernel.messages import (
     RenditionReport,
     SourceReport,
     UnitCompleted,
+    UnitFailed,
+    UnitPlan,
 )
 from tests.integration.vod_jobs_support import Hall, make_plan
 from vod.accounts.models import Account
 from vod.accounts.roles import Role, Visibility
 from vod.jobs.models import Job, Unit
 from vod.jobs.planning import plan_upload
+from vod.jobs.policy import UnitState
 from vod.lectures.models import Lecture, LectureState
 from vod.uploads.models import Upload, UploadState
 
@@ -36,9 +39,20 @@ def make_source(duration_s: float = 6.0) -> SourceReport:
     )  # fmt: skip
 
 
-def make_upload_plan(**values: Any) -> PlanReport:
-    """The standard plan of two ranges, with what a file brought."""
-    return make_plan().model_copy(update={"source": make_source(), **values})
+def make_upload_plan(*, has_first: bool = False, **values: Any) -> PlanReport:
+    """The standard plan of two ranges, with what a file brought.
+
+    Args:
+        has_first: The picture is published before the sound is ready.
+    """
+    plan = make_plan()
+    if has_first:
+        first = UnitPlan(
+            key="publish-first", kind="publish_asset", queue="short", spec={},
+            after=("video-0", "video-1"),
+        )  # fmt: skip
+        plan = plan.model_copy(update={"units": (*plan.units[:-1], first, plan.units[-1])})
+    return plan.model_copy(update={"source": make_source(), **values})
 
 
 def make_report(
@@ -127,10 +141,29 @@ class Desk:
     async def plan(self, job_id: str, **values: Any) -> None:
         await self.hall.plan(job_id, make_upload_plan(**values))
 
+    async def publish_first(self, job_id: str) -> AssetReport:
+        """Publish what is ready early."""
+        for key in ("video-0", "video-1"):
+            await self.hall.finish(job_id, key)
+        job = await self.hall.find_job(job_id)
+        report = make_report(job.asset_id, job.plan_hash or "", is_partial=True)
+        await self.hall.finish(job_id, "publish-first", report.model_dump(mode="json"))
+        return report
+
+    async def fail(self, job_id: str, key: str, reason: str) -> None:
+        """Let a unit fail for good."""
+        claimed = await self.hall.claim(job_id, key)
+        await self.hall.jobs.fail(
+            claimed.unit_id, UnitFailed(fence=claimed.fence, reason=reason, is_permanent=True)
+        )
+
     async def publish(self, job_id: str, **values: Any) -> AssetReport:
         """Carry out the rest of a planned job."""
         async with self.hall.database.read() as session:
-            keys = set(await session.scalars(select(Unit.key).where(Unit.job_id == job_id)))
+            is_open = Unit.state != UnitState.DONE
+            keys = set(
+                await session.scalars(select(Unit.key).where(Unit.job_id == job_id, is_open))
+            )
         for key in sorted(keys - {"plan", "publish"}):
             await self.hall.finish(job_id, key)
         job = await self.hall.find_job(job_id)
