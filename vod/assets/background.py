@@ -19,9 +19,10 @@ async def run_retention(app: web.Application) -> AsyncIterator[None]:
     """Delete outlived live segments and leftovers for as long as vod runs."""
     keep = timedelta(days=app[SETTINGS].live_retention_days)
     tools = app[DATABASE], app[BLOBS], app[STREAMER], app[CLOCK]
+    cleanup = Cleanup(*tools, keep=keep, keeps_originals=app[SETTINGS].keep_originals)
     tasks = [
         asyncio.create_task(keep_running("retention", Retention(*tools, keep=keep).run)),
-        asyncio.create_task(keep_running("cleanup", Cleanup(*tools, keep=keep).run)),
+        asyncio.create_task(keep_running("cleanup", cleanup.run)),
         asyncio.create_task(keep_running("posters", PosterSweep(*tools, keep=keep).run)),
     ]
     yield

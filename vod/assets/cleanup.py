@@ -1,4 +1,4 @@
-"""Remove what nobody can see any more: media of deleted lectures, replaced renditions.
+"""Remove what nobody can see any more: media of deleted lectures, replaced files and renditions.
 
 Everything waits for a grace period first. Only what the database knows is removed, so a bucket
 that is newer than a restored database loses nothing. Each removal is noted before it begins and
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
 
-from kernel.layout import broadcast_prefix
+from kernel.layout import asset_prefix, broadcast_prefix, upload_key
+from vod.assets.leftovers import select_first_sets, select_spent_uploads
+from vod.assets.models import Asset
 from vod.assets.sweep import FINISH_FOR, Sweep
 from vod.classes.models import LiveClass
 from vod.classes.states import ClassState
@@ -23,6 +25,7 @@ from vod.jobs.policy import JobState
 from vod.jobs.queries import change
 from vod.lectures.models import Lecture
 from vod.recordings.models import Recording
+from vod.uploads.models import Upload
 
 BATCH_COUNT: Final = 100  # Jobs and broadcasts per sweep; what is left comes with the next one.
 STAGING_GRACE: Final = timedelta(days=1)  # A worker removes its own staging within seconds.
@@ -45,11 +48,18 @@ class Cleanup(Sweep):
 
     name = "cleanup"
 
+    def __init__(self, *tools: Any, keep: timedelta, keeps_originals: bool = True) -> None:
+        """``keeps_originals``: uploaded files stay although their lecture is published."""
+        super().__init__(*tools, keep=keep)
+        self._keeps_originals = keeps_originals
+
     async def find_leftovers(self) -> list[Leftover]:
         """Dry run: say what a sweep would delete, and why."""
         return [
             *await self._find_broadcasts(),
             *await self._find_assets(),
+            *await self._find_first_sets(),
+            *await self._find_uploads(),
             *await self._find_staging(),
         ]
 
@@ -63,7 +73,10 @@ class Cleanup(Sweep):
         for leftover in await self._find_assets():
             if await self._mark_job(leftover.owner_id):
                 count += await self._delete(leftover)
-        for leftover in await self._find_staging():
+        for leftover in await self._find_uploads():
+            if await self._mark_upload(leftover.owner_id):
+                count += await self._delete(leftover)
+        for leftover in [*await self._find_first_sets(), *await self._find_staging()]:
             count += await self._delete(leftover)
         return count
 
@@ -111,13 +124,10 @@ class Cleanup(Sweep):
             # What plays is perhaps a cut of it.
             or_(Lecture.base_asset_id.is_(None), Lecture.base_asset_id != Job.asset_id),
         )
-        is_given_up = Job.state.in_([JobState.FAILED, JobState.CANCELLED])
+        was_played = exists().where(Asset.id == Job.asset_id)  # Perhaps only its first rungs.
+        is_given_up = and_(Job.state.in_([JobState.FAILED, JobState.CANCELLED]), ~was_played)
         # While nothing new is published, players that are open still read the old ones.
-        is_replaced = and_(
-            Job.state == JobState.DONE,
-            Lecture.asset_id.is_not(None),
-            Lecture.published_at <= before,
-        )
+        is_replaced = and_(Lecture.asset_id.is_not(None), Lecture.published_at <= before)
         return and_(
             Job.finished_at <= before,
             Job.state.in_([JobState.DONE, JobState.FAILED, JobState.CANCELLED]),
@@ -155,6 +165,59 @@ class Cleanup(Sweep):
             if job is None:
                 return False
             job.files_deleted_at = job.files_deleted_at or self._clock.now()
+            return True
+
+    async def _find_first_sets(self) -> list[Leftover]:
+        """What was published first, once the whole set has been there for a while."""
+        before = self._clock.now() - self._keep
+        query = select_first_sets(before=before, finish_for=FINISH_FOR).limit(BATCH_COUNT)
+        async with self._database.read() as session:
+            rows = (await session.execute(query)).all()
+        found = [
+            Leftover(
+                row.id,
+                asset_prefix(row.asset_id, plan_hash=row.plan_hash or "", is_partial=True),
+                "the whole set replaced it",
+            )
+            for row in rows
+        ]
+        return [leftover for leftover in found if await self._has_blobs(leftover)]
+
+    async def _has_blobs(self, leftover: Leftover) -> bool:
+        async for _ in self._blobs.list_keys(leftover.prefix):
+            return True
+        return False
+
+    def _select_uploads(self) -> Select[tuple[str]]:
+        return select_spent_uploads(
+            now=self._clock.now(),
+            keep=self._keep,
+            keeps_originals=self._keeps_originals,
+            finish_for=FINISH_FOR,
+        )
+
+    async def _find_uploads(self) -> list[Leftover]:
+        """Uploaded files that no lecture is made from any more."""
+        async with self._database.read() as session:
+            ids = (await session.scalars(self._select_uploads().limit(BATCH_COUNT))).all()
+        return [Leftover(i, upload_key(i), "no lecture is made from it any more") for i in ids]
+
+    async def _mark_upload(self, upload_id: str) -> bool:
+        """Note the deletion if the file is still nobody's; from then on nothing is made of it."""
+        async with self._database.write() as session:
+            lecture_id = await session.scalar(
+                select(Upload.lecture_id).where(Upload.id == upload_id)
+            )
+            await session.execute(
+                select(Lecture.id).where(Lecture.id == lecture_id).with_for_update()
+            )
+            still = await session.scalar(self._select_uploads().where(Upload.id == upload_id))
+            if still is None:
+                return False
+            statement = update(Upload).where(
+                Upload.id == upload_id, Upload.bytes_deleted_at.is_(None)
+            )
+            await change(session, statement.values(bytes_deleted_at=self._clock.now()))
             return True
 
     async def _find_staging(self) -> list[Leftover]:

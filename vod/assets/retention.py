@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 
 from kernel.errors import (
     BlobMissingError,
@@ -137,10 +137,12 @@ class Retention(Sweep):
             select(Recording, Asset, LiveClass.broadcast_id)
             .join(Lecture, Lecture.id == Recording.lecture_id)
             .join(LiveClass, LiveClass.id == Lecture.live_class_id)
-            .join(Asset, Asset.id == Lecture.asset_id)
+            .join(Asset, Asset.id == _uncut_asset_id())
             .where(
                 Recording.version == Lecture.recording_version,
                 Recording.version == Asset.source_version,
+                Asset.is_partial.is_(False),
+                Lecture.upload_id.is_(None),  # Else the asset is not of the recording.
                 Recording.stored_at.is_not(None),
                 Recording.live_deleted_at.is_(None),
                 Lecture.deleted_at.is_(None),  # Those are cleaned up as a whole.
@@ -210,7 +212,7 @@ class Retention(Sweep):
             lecture = await session.scalar(
                 select(Lecture).where(Lecture.id == candidate.lecture_id).with_for_update()
             )
-            if lecture is None or lecture.asset_id != candidate.asset_id:
+            if lecture is None or (lecture.base_asset_id or lecture.asset_id) != candidate.asset_id:
                 return False
             still = update(Recording).where(
                 Recording.id == candidate.recording_id,
@@ -248,6 +250,11 @@ class Retention(Sweep):
         for key in keys:
             await self._blobs.delete(key)
         log.info("segments_deleted", broadcast_id=broadcast_id, count=len(keys))
+
+
+def _uncut_asset_id() -> ColumnElement[str | None]:
+    """What plays may be a cut: the recording lives on in the set that it was cut from."""
+    return func.coalesce(Lecture.base_asset_id, Lecture.asset_id)
 
 
 def _has_open_job() -> ColumnElement[bool]:
