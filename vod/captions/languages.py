@@ -82,7 +82,7 @@ def choose_label(wanted: str, language: str, taken: Collection[str]) -> str:
     Spec: rfc8216bis §4.4.6.1.1: all EXT-X-MEDIA tags in a group MUST have different NAMEs.
     """
     # A quotation mark cannot be written into a playlist.
-    base = " ".join(wanted.replace('"', "'").split())[: MAX_LABEL_CHARS - 4]
+    base = " ".join(wanted.replace('"', "”").split())[: MAX_LABEL_CHARS - 4]
     base = base or name_language(language)
     if base not in taken:
         return base

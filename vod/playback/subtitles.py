@@ -51,7 +51,8 @@ def _build_media(tracks: Sequence[SubtitleTrack], place: str) -> Iterator[Rendit
         yield RenditionMedia(
             kind="SUBTITLES",
             group_id=GROUP,
-            name=track.label,
+            # Some readers take an apostrophe for a quotation mark.
+            name=track.label.replace("'", "’"),
             uri=build_caption_path(track.id, track.version, place, "m3u8"),
             language=None if track.language == UNKNOWN else track.language,
             # rfc8216bis §4.4.6.1: DEFAULT=YES plays without being asked for. Captions do not.
