@@ -7,7 +7,13 @@ from typing import Final
 
 import ffmpeg
 
-from transcode.commands.base import MediaInput, compile_command, list_input, open_media
+from transcode.commands.base import (
+    MediaInput,
+    compile_command,
+    list_input,
+    open_media,
+    with_progress,
+)
 
 PROBE_BYTES: Final = 10_000_000  # Twice ffprobe's own: sound of a capture may come late.
 ANALYSE_US: Final = 10_000_000
@@ -105,6 +111,26 @@ def sample_window(
         },
     )
     return compile_command(program, result, loglevel="info")
+
+
+def list_h264_units(
+    program: Path, media: MediaInput, *, video: int, outputs: dict[str, Path]
+) -> list[str]:
+    """List the packets of an H.264 track reduced to NAL units of some types; none are left out.
+
+    Args:
+        outputs: Types as ``filter_units`` takes them (``5`` IDR, ``7`` SPS, ``8`` PPS) -> file.
+    """
+    opened = open_media(media, copyts=None)
+    results = [
+        ffmpeg.output(
+            opened[str(video)],
+            str(path),
+            **{"c:v": "copy", "bsf:v": f"filter_units=pass_types={types}", "f": "framecrc"},
+        )
+        for types, path in outputs.items()
+    ]
+    return compile_command(program, with_progress(ffmpeg.merge_outputs(*results)))
 
 
 def version(program: Path) -> list[str]:

@@ -7,10 +7,11 @@ from fractions import Fraction
 from typing import Final
 
 from kernel.messages import SourceReport
-from kernel.timing import TICKS_PER_S, format_clock, from_seconds, to_seconds
+from kernel.timing import TICKS_PER_S, format_clock, to_seconds
 from transcode.intake import notes as say
 from transcode.intake.chapters import map_chapters
 from transcode.intake.containers import refusal
+from transcode.intake.copying import judge_track
 from transcode.intake.facts import UploadFacts, VideoFacts
 from transcode.intake.measure import MeasuredAudio, MeasuredVideo
 from transcode.intake.pictures import FrameSample, PictureFacts, describe_pictures
@@ -38,6 +39,7 @@ class Looked:
     sample: FrameSample | None
     audio: MeasuredAudio | None
     notes: tuple[str, ...]
+    is_damaged: bool
 
 
 def conclude(looked: Looked, container: Container, *, key: str, size_bytes: int) -> UploadFacts:
@@ -83,7 +85,9 @@ def conclude(looked: Looked, container: Container, *, key: str, size_bytes: int)
             offset_ticks=clock.offset_ticks,
         ),
         duration_ticks=clock.duration_ticks,
-        video=_video_facts(video, pictures, clock) if video and pictures else None,
+        video=_video_facts(video, pictures, clock, is_damaged=looked.is_damaged)
+        if video and pictures
+        else None,
         has_audio=audio is not None,
         report=SourceReport(
             kind="video" if video else "audio",
@@ -146,20 +150,23 @@ def _check_length(clock: LectureClock) -> None:
         )
 
 
-def _video_facts(video: MeasuredVideo, pictures: PictureFacts, clock: LectureClock) -> VideoFacts:
-    base = video.stream.time_base
-    keys = sorted(
-        {
-            from_seconds(pts * base) - clock.offset_ticks
-            for pts, is_key in zip(video.packets.pts, video.packets.is_key, strict=True)
-            if is_key
-        }
-    )
+def _video_facts(
+    video: MeasuredVideo, pictures: PictureFacts, clock: LectureClock, *, is_damaged: bool
+) -> VideoFacts:
     return VideoFacts(
         shape=pictures.shape,
         decode=pictures.decode,
         frame_rate=video.rate,
-        keyframes=tuple(keys),
         frames_count=len(video.ticks),
         bps=measure_bps(video.packets, video.extent),
+        copy=judge_track(
+            video.stream,
+            video.packets,
+            video.fit,
+            clock,
+            decode=pictures.decode,
+            shape=pictures.shape,
+            rate=video.rate,
+            is_damaged=is_damaged,
+        ),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from kernel.messages import EmbeddedCaptions, EmbeddedChapter, SourceReport
+from transcode.intake.copying import CopyFacts
 from transcode.specs import DecodeSpec, FileSource, Shape
 
 
@@ -16,20 +17,17 @@ class VideoFacts:
     Attributes:
         shape: As it stands upright.
         frame_rate: Of the lecture.
-        keyframes: Lecture ticks, ascending; those of the source, for seeking and copying.
-        frames_count: Pictures on the lecture's grid that the source itself has.
+        frames_count: Pictures that the source has and that decode.
         bps: Average of the source.
-        copy: ``None`` when the track cannot be published as it is; ``copy_reason`` says why.
+        copy: Whether the track can be published as it is.
     """
 
     shape: Shape
     decode: DecodeSpec
     frame_rate: Fraction
-    keyframes: tuple[int, ...]
     frames_count: int
     bps: int | None
-    has_keyframe_grid: bool = False
-    copy_reason: str = ""
+    copy: CopyFacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,13 @@ async def _choose(
         notes = [say.VIDEO_UNREADABLE]
     if sound is None and rank_audios(container):
         notes.append(say.AUDIO_UNREADABLE)
-    return Looked(measured, seen.sample if seen else None, sound, tuple(dict.fromkeys(notes)))
+    return Looked(
+        measured,
+        seen.sample if seen else None,
+        sound,
+        tuple(dict.fromkeys(notes)),
+        is_damaged=any(window.is_damaged for window in seen.windows) if seen else False,
+    )
 
 
 def _has_packets(tracks: Tracks, stream: VideoStream | AudioStream) -> bool:

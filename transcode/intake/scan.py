@@ -16,6 +16,7 @@ from transcode import commands
 from transcode.commands.base import MediaInput
 from transcode.context import UnitContext
 from transcode.intake.containers import DEMUXERS, HEAD_BYTES, name_container, refuse_by_head
+from transcode.intake.copying import check_units
 from transcode.intake.packets import TrackPackets, read_packets
 from transcode.intake.pictures import FrameSample
 from transcode.intake.refusals import explain_probe_failure
@@ -181,3 +182,24 @@ async def _decode(
             raise problem from error
         return Window(is_damaged=True, is_unsupported=is_unsupported(str(error)))
     return parse_window(result.stdout, result.stderr_tail)
+
+
+async def confirm_copy(
+    context: UnitContext, media: MediaInput, *, video: int, keyframes_count: int, media_s: float
+) -> str:
+    """Read every packet of an H.264 track for what copying needs; return the obstacle, if any."""
+    outputs = {types: context.folder / f"units-{types}.txt" for types in ("5", "7", "8")}
+    argv = commands.list_h264_units(context.programs.ffmpeg, media, video=video, outputs=outputs)
+    try:
+        await context.encode(argv, media_s=media_s, share=(0.8, 0.95))
+    except EncodeError as error:
+        log.warning("units_not_listed", detail=str(error))
+        return "画面数据读取时出错"
+    texts = [await asyncio.to_thread(_take_blocking, path) for path in outputs.values()]
+    return check_units(texts[0], texts[1:], keyframes_count)
+
+
+def _take_blocking(path: Path) -> str:
+    text = path.read_text("ascii", "replace")
+    path.unlink()
+    return text

@@ -1,10 +1,9 @@
 """Build the plan of an uploaded file's job from what looking at it found. Pure.
 
 ```
-first-0000 ...  (lowest useful rung)  --+
-audio  ---------------------------------+--> publish-first --+
-video-0000 ...  (all other rungs)  --+--> images ------------+--> publish
-copy  (source rung, when it fits)  --'
+first-0000 ...  (lowest useful rung, or the source's own track as ``copy``)  --+
+audio  -------------------------------------------------------------------------+--> publish-first
+video-0000 ...  (all other rungs)  --> images --> publish  (waits for everything)
 ```
 """
 
@@ -18,13 +17,15 @@ from typing import Final
 from kernel.errors import EncodeError
 from kernel.messages import PlanReport, Queue, RenditionPlan, UnitPlan
 from kernel.timing import TICKS_PER_S, to_seconds
+from transcode.intake.copying import find_obstacle
 from transcode.intake.facts import UploadFacts, VideoFacts
 from transcode.plan.build import AUDIO_BPS, AUDIO_NAME, MAX_RANGES, PRESET, hash_plan
-from transcode.plan.cuts import cut_file_ranges
+from transcode.plan.cuts import MAX_SEGMENT_S, cut_file_ranges, grid_of_keyframes
 from transcode.plan.ladder import STATION_NAME, Ladder, build_ladder
 from transcode.specs import (
     AudioSpan,
     ColourName,
+    CopyVideoSpec,
     EncodeAudioSpec,
     EncodeVideoSpec,
     Grid,
@@ -52,6 +53,7 @@ class _Work:
     grid: Grid
     colour: ColourName
     title: str
+    copied: Rung | None = None
 
     @property
     def video(self) -> VideoFacts:
@@ -63,21 +65,54 @@ class _Work:
         return "long" if self.facts.duration_ticks >= LONG_TICKS else "short"
 
 
-def build_upload_plan(facts: UploadFacts, *, filename: str, program: str) -> PlanReport:
+def find_copy_grid(facts: UploadFacts) -> tuple[Grid | None, str]:
+    """Choose the segments of a job that publishes the source's own track as its top rung.
+
+    Returns:
+        The grid, or ``None`` and why the track has to be encoded.
+    """
+    video = facts.video
+    if video is None:
+        return None, ""
+    rungs = _build_ladder(video).rungs
+    obstacle = find_obstacle(video.copy, rungs[0], video.shape, bps=video.bps)
+    if obstacle:
+        return None, obstacle
+    frames = rungs[0].first_frame(facts.duration_ticks)
+    grid = grid_of_keyframes(
+        video.copy.keyframes,
+        frame_rate=video.frame_rate,
+        slowest_rate=min(rung.frame_rate for rung in rungs),
+    )
+    last = max(video.copy.keyframes, default=0)
+    if grid is None or frames - last > MAX_SEGMENT_S * video.frame_rate:
+        return None, "关键帧间隔过长"
+    return grid, ""
+
+
+def build_upload_plan(
+    facts: UploadFacts, *, filename: str, program: str, grid: Grid | None = None, why: str = ""
+) -> PlanReport:
     """Plan every unit of the job.
 
     Args:
         filename: As the uploader called it; its stem is the title of the sound for download.
         program: Version line of ffmpeg: another program makes other bytes.
+        grid: Of ``find_copy_grid``, when the track was confirmed; the top rung is copied then.
+        why: Why it is not, for editors.
 
     Raises:
         EncodeError: Permanent: more ranges than any lecture has.
     """
-    work = _prepare(facts, filename)
-    first = choose_first_rung(work.ladder, duration_ticks=facts.duration_ticks)
-    first_units = _plan_ranges(work, (first,), "first", "short") if first else []
+    work = _prepare(facts, filename, grid)
+    first = choose_first_rung(work.ladder, work.copied, duration_ticks=facts.duration_ticks)
+    first_units = _plan_rung(work, first) if first else []
     rest = tuple(rung for rung in work.ladder.rungs if rung is not first)
-    rest_units = _plan_ranges(work, rest, "video", work.queue) if rest else []
+    rest_units = []
+    if work.copied is not None and first is not work.copied:
+        rest_units = _plan_rung(work, work.copied)
+        rest = tuple(rung for rung in rest if rung is not work.copied)
+    rest_units += _plan_ranges(work, rest, "video", work.queue) if rest else []
     if len(first_units) + len(rest_units) > MAX_RANGES:
         raise EncodeError("too many ranges", permanent=True, title_zh="文件过长,无法转码")
     audio = _plan_audio(work)
@@ -91,7 +126,7 @@ def build_upload_plan(facts: UploadFacts, *, filename: str, program: str) -> Pla
     units.append(_plan_publish(work, work.ladder.rungs, refs, units, is_partial=False))
     return PlanReport(
         plan_hash=hash_plan(units, program=program),
-        renditions=_describe(work),
+        renditions=_describe(work, why),
         units=tuple(units),
         source=facts.report,
         chapters=facts.chapters,
@@ -99,27 +134,35 @@ def build_upload_plan(facts: UploadFacts, *, filename: str, program: str) -> Pla
     )
 
 
-def choose_first_rung(ladder: Ladder, *, duration_ticks: int) -> Rung | None:
-    """The rung that is published alone, before the others: the smallest that is good to watch.
+def choose_first_rung(ladder: Ladder, copied: Rung | None, *, duration_ticks: int) -> Rung | None:
+    """The rung that is published alone, before the others.
 
-    ``None`` when waiting for the whole set costs nothing: a short lecture, or a single rung.
+    The copied one, since it is there at once; else the smallest that is good to watch. ``None``
+    when waiting for the whole set costs nothing: a short lecture, or a single rung.
     """
     if duration_ticks < FIRST_TICKS or len(ladder.rungs) <= 1:
         return None
+    if copied is not None:
+        return copied
     good = [rung for rung in ladder.rungs if rung.name != STATION_NAME]
     if len(good) > 1:
         return good[-1]
     return ladder.rungs[-1] if duration_ticks >= STATION_FIRST_TICKS else None
 
 
-def _prepare(facts: UploadFacts, filename: str) -> _Work:
+def _build_ladder(video: VideoFacts) -> Ladder:
+    return build_ladder(video.shape, frame_rate=video.frame_rate, source_bps=video.bps)
+
+
+def _prepare(facts: UploadFacts, filename: str, grid: Grid | None) -> _Work:
     title = PurePath(filename).stem.strip()[:200] or filename[:200]
     if facts.video is None:
-        grid = Grid.regular(SOUND_GRID_RATE)
-        return _Work(facts, Ladder((), ()), grid, "bt709", title)
-    video = facts.video
-    ladder = build_ladder(video.shape, frame_rate=video.frame_rate, source_bps=video.bps)
-    return _Work(facts, ladder, Grid.regular(video.frame_rate), choose_colour(video), title)
+        return _Work(facts, Ladder((), ()), Grid.regular(SOUND_GRID_RATE), "bt709", title)
+    ladder = _build_ladder(facts.video)
+    colour = choose_colour(facts.video)
+    if grid is None:
+        return _Work(facts, ladder, Grid.regular(facts.video.frame_rate), colour, title)
+    return _Work(facts, ladder, grid, colour, title, copied=ladder.rungs[0])
 
 
 def choose_colour(video: VideoFacts) -> ColourName:
@@ -127,6 +170,27 @@ def choose_colour(video: VideoFacts) -> ColourName:
     decode = video.decode
     is_old = decode.matrix in {"smpte170m", "fcc"} and decode.transfer == "sdr"
     return "smpte170m" if is_old else "bt709"
+
+
+def _plan_rung(work: _Work, rung: Rung) -> list[UnitPlan]:
+    """Plan the units of one rung that has them to itself."""
+    if rung is not work.copied:
+        return _plan_ranges(work, (rung,), "first", "short")
+    spec = CopyVideoSpec(
+        source=work.facts.source,
+        duration_ticks=work.facts.duration_ticks,
+        grid=work.grid,
+        rung=rung,
+    )
+    unit = UnitPlan(
+        key="copy",
+        kind="copy_video",
+        queue="short",
+        spec=spec.model_dump(mode="json"),
+        renditions=(rung.name,),
+        weight=to_seconds(work.facts.duration_ticks) / 50 + 1,
+    )
+    return [unit]
 
 
 def _plan_ranges(work: _Work, rungs: tuple[Rung, ...], name: str, queue: Queue) -> list[UnitPlan]:
@@ -188,8 +252,8 @@ def _plan_audio(work: _Work) -> UnitPlan:
 def _refer(unit: UnitPlan) -> RangeRef:
     return RangeRef(
         key=unit.key,
-        start_ticks=unit.spec["start_ticks"],
-        end_ticks=unit.spec["end_ticks"],
+        start_ticks=unit.spec.get("start_ticks", 0),
+        end_ticks=unit.spec.get("end_ticks", unit.spec.get("duration_ticks", 0)),
         is_black=False,
         rungs=unit.renditions,
     )
@@ -247,9 +311,7 @@ def _plan_publish(
     )
 
 
-def _describe(work: _Work) -> tuple[RenditionPlan, ...]:
-    skipped = work.ladder.skipped
-    note = f"({';'.join(skipped)})" if skipped else ""
+def _describe(work: _Work, why: str) -> tuple[RenditionPlan, ...]:
     video = [
         RenditionPlan(
             name=rung.name,
@@ -258,9 +320,9 @@ def _describe(work: _Work) -> tuple[RenditionPlan, ...]:
             height_px=rung.height_px,
             codec="h264",
             bitrate_bps=rung.maxrate_bps,
-            reason=(rung.reason + (note if number == 0 else ""))[:500],
+            reason=_explain(work, rung, why)[:500],
         )
-        for number, rung in enumerate(work.ladder.rungs)
+        for rung in work.ladder.rungs
     ]
     said = "所有清晰度共用的声音,也可单独收听(有声党课)"
     if not work.facts.has_audio:
@@ -269,3 +331,14 @@ def _describe(work: _Work) -> tuple[RenditionPlan, ...]:
         name=AUDIO_NAME, kind="audio", codec="aac", bitrate_bps=AUDIO_BPS, reason=said
     )
     return (*video, audio)
+
+
+def _explain(work: _Work, rung: Rung, why: str) -> str:
+    """Say why a rung is as it is; the top one also speaks for what is not made."""
+    if rung is not work.ladder.rungs[0]:
+        return rung.reason
+    if rung is work.copied:
+        said = f"{rung.reason};原画面直接使用,不重新编码"
+    else:
+        said = f"{rung.reason};重新编码,因为{why}" if why else rung.reason
+    return said + (f"({';'.join(work.ladder.skipped)})" if work.ladder.skipped else "")
