@@ -63,7 +63,7 @@ def test_silences_are_clipped_and_an_open_one_ends_with_the_lecture() -> None:
 
 
 def test_a_flac_file_tells_its_samples(tmp_path: Path) -> None:
-    # STREAMINFO: block and frame sizes, then 20 bits of rate, 3 of channels, 5 of depth, 36 of samples.
+    # STREAMINFO: sizes, then 20 bits of rate, 3 of channels, 5 of depth, 36 of samples.
     packed = (48_000 << 44 | 1 << 41 | 15 << 36 | 345_600_000).to_bytes(8, "big")
     head = b"fLaC\x00\x00\x00\x22" + bytes(10) + packed + bytes(16)
     assert count_samples(head) == 345_600_000
