@@ -10,7 +10,7 @@ SUITES := $(addprefix tests/,meta unit contract fuzz conformance integration)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check test-unit test-e2e bench fuzz format migrate openapi lock player clean
+.PHONY: help run demo test check test-unit test-e2e bench fuzz format migrate openapi lock captions player clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,9 +63,12 @@ openapi: $(STATE)/run ## Write docs/openapi.json and the front end's types
 	cd player && $(NODE_ENV) npm run --silent api
 
 lock: ## Resolve the requirements again (needs uv)
-	for set in requirements requirements-dev; do \
+	for set in requirements requirements-captions requirements-dev; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-annotate --custom-compile-command "make lock" $$set.in -o $$set.lock; done
+
+captions: $(STATE)/run ## Install the speech recogniser of automatic captions (optional)
+	$(BIN)/pip install --quiet --require-hashes -r requirements-captions.lock
 
 player: $(STATE)/player ## Build the front end
 
