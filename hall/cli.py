@@ -272,6 +272,72 @@ def create_class(title: str, visibility: str, starts_at: datetime, *, as_json: b
     )
 
 
+@cli.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--series", default=None, help="Title or id of a series; a new title makes one.")
+@click.option(
+    "--visibility",
+    default="members",
+    show_default=True,
+    type=click.Choice(["public", "members"]),
+)
+@click.option("--recursive", is_flag=True, help="Folders within folders, too.")
+@click.option("--copy/--move", "is_copied", default=True, help="Keep the files (default) or not.")
+@click.option("--url", default=None, help="Address of another hall; needs --token.")
+@click.option("--token", default=None, envvar="HALL_TOKEN", help="Of an account of that hall.")
+def import_command(
+    paths: tuple[Path, ...],
+    series: str | None,
+    visibility: str,
+    url: str | None,
+    token: str | None,
+    *,
+    recursive: bool,
+    is_copied: bool,
+) -> None:
+    """Make lectures of files or folders, through the running hall; can be broken off and repeated.
+
+    Ends with 0 when every file is a lecture (or was one before), else with 1.
+    """
+    from rich.console import Console
+
+    from hall.importing import ImportReport, ImportWish, import_files, open_sender
+
+    settings = _start("import")
+    wish = ImportWish(
+        paths=paths,
+        series=series,
+        visibility=visibility,
+        is_recursive=recursive,
+        is_moved=not is_copied,
+    )
+
+    async def work() -> ImportReport:
+        async with open_sender(settings, url=url, token=token) as sender:
+            return await import_files(sender, wish, Console())
+
+    if asyncio.run(work()).refused:
+        sys.exit(EXIT_FAILED)
+
+
+@cli.group()
+def storage() -> None:
+    """The blob store."""
+
+
+@storage.command()
+@click.option("--delete", "deletes", is_flag=True, help="Delete what is listed.")
+def orphans(*, deletes: bool) -> None:
+    """List blobs that nobody owns, none of them younger than a day."""
+    from hall.storage import examine_orphans
+
+    count = asyncio.run(examine_orphans(_start("storage"), deletes=deletes, tell=click.echo))
+    if count == 0:
+        click.echo("Everything in the store belongs to somebody.")
+    elif not deletes:
+        click.echo("Nothing was deleted; --delete does.")
+
+
 @cli.command()
 def doctor() -> None:
     """Look for what is wrong here and say what to do about it."""

@@ -122,6 +122,8 @@ async def run_everything(settings: Settings) -> AsyncIterator[Running]:
         ConflictError: The data folder is in use.
         DependencyError: Something did not become ready in time; it says what.
     """
+    from hall.inbox import watch_inbox  # It sends like `hall import`, which asks us where to.
+
     folders.ensure_folders(settings)
     with folders.hold_lock(settings):
         secret = folders.ensure_secret(settings)
@@ -138,7 +140,8 @@ async def run_everything(settings: Settings) -> AsyncIterator[Running]:
                 watch_certificate(settings, supervisor.find("gate")),
             ):
                 await wait_until_ready(settings, supervisor)
-                yield Running(supervisor, new_password)
+                async with watch_inbox(settings):
+                    yield Running(supervisor, new_password)
         finally:
             await asyncio.to_thread(remove_caches, settings)
 

@@ -19,6 +19,7 @@ from kernel.blobs.port import MAX_PARTS
 PART_BYTES: Final = 8 * 1024 * 1024  # One is in memory per connection; S3 wants at least 5 MiB.
 STEP_BYTES: Final = 1024 * 1024
 _RULE: Final = "t1"
+DIGEST_PATTERN: Final = rf"^{_RULE}:[0-9a-f]{{64}}$"
 
 
 def choose_part_bytes(size_bytes: int) -> int:
@@ -41,11 +42,7 @@ def digest_file(part_digests: Iterable[str]) -> str:
 
 
 def digest_path_blocking(path: Path) -> str:
-    """Digest of a local file, as an upload of it would get."""
+    """Digest of a local file, as an upload of it would get. Cost: reads the file once."""
     part_bytes = choose_part_bytes(path.stat().st_size)
     with path.open("rb") as source:
-        return digest_file(iter(lambda: _read_digest(source.read(part_bytes)), ""))
-
-
-def _read_digest(data: bytes) -> str:
-    return digest_part(data) if data else ""
+        return digest_file(map(digest_part, iter(lambda: source.read(part_bytes), b"")))

@@ -53,9 +53,13 @@ async def finish_upload(tools: Tools, upload_id: str) -> None:
         locked = await _load_locked(session, upload_id)
         if locked is None or not is_complete(locked):
             return
-        locked.digest = digest
+        expected, locked.digest = locked.digest, digest
         locked.lease_token = locked.lease_until = None
-        await _decide(session, locked, now=tools.clock.now())
+        if expected in {None, digest}:
+            await _decide(session, locked, now=tools.clock.now())
+        else:
+            reason = "收到的数据与原文件不一致,请重新上传"
+            _end(locked, UploadState.EXPIRED, reason, now=tools.clock.now())
         state = locked.state
     log.info("upload_finished", upload_id=upload_id, state=state.value)
 

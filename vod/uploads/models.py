@@ -36,7 +36,7 @@ class Upload(HasId, Base):
         received_bytes: Stored for good: whole parts and the tail.
         tail: ``[{"key", "size_bytes"}, ...]``: what came after the last whole part, in order.
         multipart: The store's name of the unfinished object.
-        digest: Of the whole file, see ``vod.uploads.digest``.
+        digest: Of the whole file, see ``vod.uploads.digest``; before the end what its sender said.
         reason: Why it ended as it did, for people.
         lease_token: Whoever receives bytes for it now, until ``lease_until``.
         bytes_deleted_at: When everything stored of it was removed.

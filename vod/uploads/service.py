@@ -153,6 +153,7 @@ class Uploads:
             lecture_id=wish.lecture_id,
             is_replacement=wish.lecture_id is not None,
             is_duplicate_allowed=wish.allow_duplicate,
+            digest=wish.digest,
             size_bytes=wanted.size_bytes,
             received_bytes=0,
             tail=[],

@@ -20,6 +20,7 @@ from vod.http.keys import UPLOADS
 from vod.http.pagination import PageQuery, page_members
 from vod.http.view import ApiView, require_id, respond
 from vod.uploads import queries, schemas, tus
+from vod.uploads.digest import DIGEST_PATTERN
 from vod.uploads.models import Upload, UploadState
 from vod.uploads.policy import may_upload
 from vod.uploads.receiving import Receiver
@@ -283,7 +284,7 @@ class UploadLimitsView(_UploadBase):
 class KnownFileView(_UploadBase):
     async def get(
         self,
-        digest: Annotated[str, Field(pattern=r"^t1:[0-9a-f]{64}$", description="Of the file")],
+        digest: Annotated[str, Field(pattern=DIGEST_PATTERN, description="Of the file")],
         size_bytes: Annotated[int, Field(ge=1, le=10**18)],
     ) -> r200[schemas.KnownFile]:
         """Tell whether a file is a lecture already, before it is sent.

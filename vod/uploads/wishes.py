@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from kernel.errors import InputError
 from vod.accounts.roles import Visibility
 from vod.http.types import Identifier, Title
+from vod.uploads.digest import DIGEST_PATTERN
 
 MAX_FILENAME_CHARS: Final = 255
 MAX_TITLE_CHARS: Final = 200
@@ -23,6 +24,7 @@ class UploadWish(BaseModel):
 
     Attributes:
         lecture_id: Replace the file of that lecture instead of making a new one.
+        digest: What the whole file must come to (``vod.uploads.digest``), if the sender knows.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")  # Clients add keys of their own.
@@ -32,6 +34,7 @@ class UploadWish(BaseModel):
     series_id: Identifier | None = None
     visibility: Visibility = Visibility.MEMBERS
     lecture_id: Identifier | None = None
+    digest: Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)] | None = None
     allow_duplicate: bool = False
 
 

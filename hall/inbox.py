@@ -1,0 +1,200 @@
+"""The watched folder: whatever is copied into ``HALL_INBOX`` becomes a lecture.
+
+A file is taken when it has not changed for a while and nobody writes to it. Afterwards it lies in
+``done/``, or in ``refused/`` beside a text that says why. Files in a folder of their own belong to
+the series of the folder's name. A hall that cannot be reached is waited for; nothing is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from hall.importing import open_sender
+from hall.sending import RefusedError, Sender, Sent
+from kernel.config import Settings
+from kernel.errors import HallError
+from kernel.ids import new_id
+from vod.jobs.background import keep_running
+
+POLL_S: Final = 2.0  # A few stat calls.
+DONE: Final = "done"
+REFUSED: Final = "refused"
+PARTIAL_SUFFIXES: Final = frozenset(
+    {".part", ".partial", ".crdownload", ".download", ".tmp", ".filepart", ".!ut", ".aria2"}
+)
+MAX_WATCHED: Final = 1000  # Files whose planning has not ended; older ones are let go.
+
+Mark = tuple[int, int]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Inbox:
+    """Looks at one folder again and again.
+
+    Attributes:
+        settings: Of the hall that gets the files.
+        seen: Size and time of change of each waiting file, and since when it has them.
+        planned: Files that were taken and may still turn out to be no media, by upload.
+    """
+
+    settings: Settings
+    folder: Path
+    seen: dict[Path, tuple[Mark, float]] = field(default_factory=dict)
+    planned: dict[str, Path] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        await asyncio.to_thread(self._prepare_blocking)
+        log.info("inbox_watched", folder=str(self.folder))
+        while True:
+            try:
+                await self.look()
+            except (HallError, OSError) as error:
+                log.warning("inbox_waits", detail=str(error))
+            await asyncio.sleep(POLL_S)
+
+    async def look(self) -> None:
+        """Take every file that is ready, and see what became of earlier ones.
+
+        Raises:
+            DependencyError: The hall cannot be reached; the files stay where they are.
+            OSError: The folder cannot be read or written.
+        """
+        now_s = asyncio.get_running_loop().time()
+        ready = await asyncio.to_thread(self._find_ready_blocking, now_s)
+        if not ready and not self.planned:
+            return
+        async with open_sender(self.settings) as sender:
+            for path in ready:
+                await self._take(sender, path)
+            await self._follow(sender)
+
+    def _prepare_blocking(self) -> None:
+        for name in (DONE, REFUSED):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+
+    def _find_ready_blocking(self, now_s: float) -> list[Path]:
+        marks = dict(_scan_blocking(self.folder))
+        before = self.seen
+        self.seen = {
+            path: before[path] if path in before and before[path][0] == mark else (mark, now_s)
+            for path, mark in marks.items()
+        }
+        settled = [
+            path
+            for path, (_, since) in self.seen.items()
+            if now_s - since >= self.settings.inbox_settle_s
+        ]
+        return sorted(path for path in settled if not is_being_written_blocking(path))
+
+    async def _take(self, sender: Sender, path: Path) -> None:
+        metadata: dict[str, str] = {}
+        if path.parent != self.folder:
+            metadata["series_id"] = await sender.find_series(path.parent.name)
+        try:
+            sent = await sender.send(path, on_progress=lambda _count: None, **metadata)
+        except RefusedError as error:
+            sent = Sent("refused", None, None, error.title)
+        except FileNotFoundError:
+            log.info("inbox_file_went_away", path=str(path))
+            return
+        log.info("inbox_file_taken", path=str(path), state=sent.state, lecture_id=sent.lecture_id)
+        if sent.state == "done" and sent.upload_id is not None:
+            moved = await asyncio.to_thread(self._move_blocking, path, DONE, "")
+            if len(self.planned) < MAX_WATCHED:
+                self.planned[sent.upload_id] = moved
+        else:
+            await asyncio.to_thread(self._move_blocking, path, REFUSED, sent.reason)
+
+    async def _follow(self, sender: Sender) -> None:
+        """Put files aside that planning has refused; forget those that it has accepted."""
+        for upload_id, path in list(self.planned.items()):
+            try:
+                row = await sender.find_outcome(upload_id)
+                is_open = row["state"] == "done" and await sender.is_planning(row["lecture_id"])
+            except RefusedError:  # Deleted meanwhile.
+                is_open, row = False, {"state": "gone"}
+            if is_open:
+                continue
+            del self.planned[upload_id]
+            if row["state"] == "refused" and path.exists():
+                await asyncio.to_thread(self._move_blocking, path, REFUSED, row["reason"] or "")
+
+    def _move_blocking(self, path: Path, folder: str, reason: str) -> Path:
+        target = self.folder / folder / path.name
+        if target.exists():
+            target = target.with_name(f"{path.stem}-{new_id()}{path.suffix}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+        self.seen.pop(path, None)
+        if reason:
+            target.with_name(target.name + ".txt").write_text(reason + "\n", encoding="utf-8")
+        return target
+
+
+def _scan_blocking(folder: Path) -> Iterator[tuple[Path, Mark]]:
+    """Yield the files that wait: of the folder itself and of its own folders, one level deep."""
+    for path in folder.iterdir():
+        if path.name.startswith(".") or path.name in {DONE, REFUSED}:
+            continue
+        if path.is_dir():
+            yield from _scan_files_blocking(path)
+        else:
+            yield from _mark_blocking(path)
+
+
+def _scan_files_blocking(folder: Path) -> Iterator[tuple[Path, Mark]]:
+    for path in folder.iterdir():
+        if not path.name.startswith("."):
+            yield from _mark_blocking(path)
+
+
+def _mark_blocking(path: Path) -> Iterator[tuple[Path, Mark]]:
+    if path.suffix.lower() in PARTIAL_SUFFIXES or not path.is_file():
+        return
+    try:
+        found = path.stat()
+    except FileNotFoundError:  # Renamed by whoever copies it.
+        return
+    yield path, (found.st_size, found.st_mtime_ns)
+
+
+def is_being_written_blocking(path: Path) -> bool:
+    """Tell whether a process has the file open for writing, as far as Linux lets us see."""
+    target = os.path.realpath(path)
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(descriptor) != target:  # noqa: PTH115 - a plain text is what we compare
+                continue
+            info = (descriptor.parent.parent / "fdinfo" / descriptor.name).read_text()
+        except OSError:  # Another user's process, or one that ended just now.
+            continue
+        flags = next(line.split()[1] for line in info.splitlines() if line.startswith("flags:"))
+        if int(flags, 8) & os.O_ACCMODE != os.O_RDONLY:
+            return True
+    return False
+
+
+@asynccontextmanager
+async def watch_inbox(settings: Settings) -> AsyncIterator[None]:
+    """Watch ``HALL_INBOX`` while the block runs, if it is set."""
+    if settings.inbox is None:
+        yield
+        return
+    inbox = Inbox(settings, settings.inbox)
+    task = asyncio.create_task(keep_running("inbox", inbox.run), name="inbox")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
