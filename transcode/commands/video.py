@@ -71,9 +71,8 @@ def _place_keyframes(rung: Rung, spec: EncodeVideoSpec) -> str:
     gop = grid.gop_frames * rung.frame_rate / grid.frame_rate
     if grid.is_regular and gop.denominator == 1:
         return f"expr:eq(n,0)+not(mod(n+{first % int(gop)},{gop}))"
-    frames = {
-        rung.first_frame(tick) for tick in grid.boundaries_in(spec.start_ticks, spec.end_ticks)
-    }
+    inside = grid.boundaries_in(spec.start_ticks, spec.end_ticks)
+    frames = {first, *(rung.first_frame(tick) for tick in inside)}
     # Microseconds; ffmpeg takes the nearest frame.
     return ",".join(f"{float((n - first) / rung.frame_rate):.6f}" for n in sorted(frames))
 
@@ -84,6 +83,7 @@ def _video_options(rung: Rung, spec: EncodeVideoSpec) -> dict[str, Any]:
         "preset": spec.preset,
         "profile:v": "high",
         "level:v": rung.level,  # Fixed: equal parameter sets in every range.
+        **({"x264-params": rung.x264_params} if rung.x264_params else {}),
         "crf": rung.crf,  # Still slides cost next to nothing ...
         "maxrate": rung.maxrate_bps,  # ... and motion no more than the cap,
         "bufsize": 2 * rung.maxrate_bps,  # over two seconds, half a segment.
