@@ -12,6 +12,7 @@ import asyncio
 import json
 import logging
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -78,6 +79,40 @@ class UploadRun:
         assert self.asset is not None
         return self.folder / "blobs" / self.asset.prefix / name
 
+    @property
+    def frames_in(self) -> int | None:
+        """Packets of the chosen picture track (two each of a picture in fields)."""
+        source = self._find_source()
+        if source is None:
+            return None
+        argv = [
+            *(FFPROBE, "-v", "quiet", "-f", source["demuxer"], "-count_packets"),
+            *("-select_streams", str(source["video_index"]), "-of", "csv=p=0"),
+            *("-show_entries", "stream=nb_read_packets"),
+            str(self.folder / "blobs" / source["key"]),
+        ]
+        answer = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+        digits = answer.stdout.split()
+        return int(digits[0].strip(",")) if digits and digits[0].strip(",").isdecimal() else None
+
+    def _find_source(self) -> dict[str, Any] | None:
+        kinds = {"encode_video", "copy_video"}
+        units = self.plan.units if self.plan else ()
+        return next((unit.spec["source"] for unit in units if unit.kind in kinds), None)
+
+    @property
+    def frames_out(self) -> int | None:
+        """Frames of the top rung, all ranges together."""
+        if self.plan is None or self.asset is None or self.plan.renditions[0].kind != "video":
+            return None
+        top = self.plan.renditions[0].name
+        return sum(
+            rung["frames_count"]
+            for result in self.results.values()
+            for rung in result.get("rungs", ())
+            if isinstance(rung, dict) and rung.get("rung") == top
+        )
+
     def row(self) -> str:
         """One line of the table."""
         rungs = size = "-"
@@ -86,21 +121,12 @@ class UploadRun:
             size = str(sum(item.size_bytes for item in self.asset.renditions))
         length = f"{self.plan.source.duration_s:.2f}" if self.plan and self.plan.source else "-"
         first = f"{self.first_seconds:.1f}" if self.first_seconds is not None else "-"
-        return "\t".join(
-            (
-                self.name,
-                self.outcome,
-                rungs,
-                size,
-                length,
-                f"{self.seconds:.1f}",
-                first,
-                self.reason,
-            )
-        )
+        frames = f"{self.frames_in or '-'}/{self.frames_out or '-'}"
+        cells = (self.name, self.outcome, rungs, size, length, frames)
+        return "\t".join((*cells, f"{self.seconds:.1f}", first, self.reason))
 
 
-HEADER = "file\toutcome\trungs\tbytes\tduration_s\tseconds\tfirst_s\treason"
+HEADER = "file\toutcome\trungs\tbytes\tduration_s\tframes_in/out\tseconds\tfirst_s\treason"
 
 
 async def run_file(source: Path, folder: Path, *, plan_only: bool = False) -> UploadRun:

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from kernel.messages import EmbeddedCaptions, EmbeddedChapter, SourceReport
 from transcode.intake.copying import CopyFacts
+from transcode.plan.content import ContentFacts
 from transcode.specs import DecodeSpec, FileSource, Shape
 
 
@@ -38,6 +39,7 @@ class UploadFacts:
         source: Names the tracks and the offset that make file time lecture time.
         video: ``None`` for sound alone.
         has_audio: Otherwise a silent rendition is made.
+        content: What trial encodes showed; ``None`` before them, or when they said nothing.
     """
 
     source: FileSource
@@ -47,3 +49,4 @@ class UploadFacts:
     report: SourceReport
     chapters: tuple[EmbeddedChapter, ...] = ()
     captions: tuple[EmbeddedCaptions, ...] = ()
+    content: ContentFacts | None = None

@@ -12,7 +12,7 @@ from transcode.context import UnitContext
 from transcode.intake import notes as say
 from transcode.intake.choose import rank_audios, rank_videos
 from transcode.intake.conclude import MAX_CHANNELS, Looked, conclude
-from transcode.intake.containers import refusal
+from transcode.intake.containers import refusal, refuse_by_head
 from transcode.intake.facts import UploadFacts
 from transcode.intake.measure import MeasuredAudio, MeasuredVideo, measure_audio, measure_video
 from transcode.intake.packets import TrackPackets
@@ -60,11 +60,10 @@ async def inspect_upload(
         EncodeError: Permanent, with a sentence, when no lecture can be made of it.
         DependencyError: The store is down.
     """
+    head = await read_head(context, upload.key, size_bytes=upload.size_bytes)
+    refuse_by_head(head, size_bytes=upload.size_bytes)
     media = await open_key(context, upload.key, size_bytes=upload.size_bytes, demuxer=None)
-    head = await read_head(context, upload.key)
-    container, media = await probe_container(
-        context, media, head=head, size_bytes=upload.size_bytes
-    )
+    container, media = await probe_container(context, media, head=head)
     _refuse_hopeless(container)
     candidates: tuple[VideoStream | AudioStream, ...] = (
         *rank_videos(container)[:MAX_CANDIDATES],

@@ -51,6 +51,8 @@ def tell_tracks(
         notes.append("文件里附带的封面图片没有使用")
     if container.others:
         notes.append("时间码、定位等附加数据轨道没有使用")
+    if container.has_private_tags:
+        notes.append("文件里的拍摄地点、设备、作者等信息不会出现在课程里")
     if video is None:
         notes.append("文件里没有画面,做成只有声音的课程(有声党课)")
     elif not audios:

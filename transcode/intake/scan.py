@@ -15,7 +15,7 @@ from kernel.errors import EncodeError
 from transcode import commands
 from transcode.commands.base import MediaInput
 from transcode.context import UnitContext
-from transcode.intake.containers import DEMUXERS, HEAD_BYTES, name_container, refuse_by_head
+from transcode.intake.containers import DEMUXERS, HEAD_BYTES, name_container
 from transcode.intake.copying import check_units
 from transcode.intake.packets import TrackPackets, read_packets
 from transcode.intake.pictures import FrameSample
@@ -39,23 +39,27 @@ SAMPLE_PACKETS: Final = 40  # More than any delay of B-frames; less than two sec
 log = structlog.get_logger(__name__)
 
 
-async def read_head(context: UnitContext, key: str) -> bytes:
+async def read_head(context: UnitContext, key: str, *, size_bytes: int) -> bytes:
     """First bytes of the stored file."""
     head = b""
-    async for data in context.store.iter_bytes(key, start=0, end=HEAD_BYTES):
+    if size_bytes == 0:
+        return head
+    async for data in context.store.iter_bytes(key, start=0, end=min(HEAD_BYTES, size_bytes)):
         head += data
     return head
 
 
 async def probe_container(
-    context: UnitContext, media: MediaInput, *, head: bytes, size_bytes: int
+    context: UnitContext, media: MediaInput, *, head: bytes
 ) -> tuple[Container, MediaInput]:
     """Find out what the file is; the demuxer is forced from here on.
+
+    Args:
+        head: Its first bytes, to name it where it cannot be read.
 
     Raises:
         EncodeError: Permanent, with a sentence: not media, damaged, or of no use to us.
     """
-    refuse_by_head(head, size_bytes=size_bytes)
     argv = commands.probe_upload(context.programs.ffprobe, media, demuxers=DEMUXERS)
     try:
         result = await context.inspect(argv, limits=PROBE)

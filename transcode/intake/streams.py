@@ -22,6 +22,11 @@ MAX_CHAPTERS: Final = 500
 MAX_TITLE_CHARS: Final = 200
 _SHORT: Final = re.compile(r"-?\d{1,18}")
 _DECIMAL: Final = re.compile(r"-?\d{1,18}(\.\d{1,9})?")
+_PRIVATE: Final = re.compile(
+    r"location|gps|latitude|longitude|\bmake\b|\bmodel\b|serial|artist|author|copyright"
+    r"|com\.(apple|android|samsung|xiaomi)\.",
+    re.IGNORECASE,
+)
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}")
 
 
@@ -95,7 +100,12 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """Everything ffprobe told about one file."""
+    """Everything ffprobe told about one file.
+
+    Attributes:
+        others: Tags of tracks that are neither picture, sound nor text (time code, places ...).
+        has_private_tags: It says where or with what it was made; outputs never do.
+    """
 
     demuxer: str
     claimed_s: Fraction | None
@@ -104,6 +114,7 @@ class Container:
     texts: tuple[TextStream, ...]
     others: tuple[str, ...]
     chapters: tuple[Chapter, ...]
+    has_private_tags: bool = False
 
 
 def parse_container(output: bytes) -> Container:
@@ -136,6 +147,12 @@ def parse_container(output: bytes) -> Container:
         texts=tuple(_read_text(item) for item in streams if _kind(item) == "subtitle"),
         others=tuple(_text(item, "codec_tag_string") for item in streams if _kind(item) == "data"),
         chapters=_read_chapters(_dicts(document.get("chapters"))),
+        has_private_tags=any(
+            _PRIVATE.search(str(name))
+            for item in (form, *streams)
+            if isinstance(item, dict)
+            for name in _tags(item)
+        ),
     )
 
 
