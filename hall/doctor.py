@@ -50,6 +50,7 @@ async def examine(settings: Settings) -> list[Finding]:
             _examine_program("Valkey", lambda: str(find_valkey()), "set HALL_REDIS_URL to a server")
         )
     findings.append(await _examine_ffmpeg(settings))
+    findings.append(_examine_captions(settings))
     findings.append(await _examine_running(settings))
     return findings
 
@@ -143,6 +144,24 @@ async def _examine_ffmpeg(settings: Settings) -> Finding:
         f"{path}" + (f" lacks {', '.join(missing)}" if missing else ""),
         "set HALL_FFMPEG to a build with libx264 and aac",
     )
+
+
+def _examine_captions(settings: Settings) -> Finding:
+    what = "automatic captions"
+    folder = settings.captions_model
+    if folder is None:
+        return Finding(what, False, "off: HALL_CAPTIONS_MODEL names no speech model (optional)")
+    from transcode.transcriber.models import find_model_blocking
+    from transcode.transcriber.sherpa import is_installed
+
+    if not is_installed():
+        return Finding(what, True, "sherpa-onnx is not installed", "run `make captions`")
+    try:
+        model = find_model_blocking(folder)
+        model.choose_language(settings.captions_language)
+    except HallError as error:
+        return Finding(what, True, str(error), "see docs/decisions/0011-captions.md")
+    return Finding(what, False, f"{model.name} ({model.kind}), {settings.captions_language}")
 
 
 async def _examine_running(settings: Settings) -> Finding:
