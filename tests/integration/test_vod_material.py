@@ -396,6 +396,7 @@ async def test_chapters_are_saved_by_version_and_served(house: House) -> None:
     empty = (await house.vod.call("GET", path)).body
     # The plan brought none, which is a version too.
     assert (empty["chapters"], empty["suggestions"]) == ([], [])
+    assert (await house.media(f"/media/{lecture_id}/chapters.vtt"))[:2] == (200, "WEBVTT\n")
     wanted = [{"start_s": 3.5, "title": "  第二 节 "}, {"start_s": 0, "title": "第一节"}]
     body = {"version": empty["version"], "chapters": wanted}
     saved = await house.vod.call("PUT", path, role=Role.EDITOR, json=body)

@@ -95,7 +95,8 @@ def map_chapters(
         ``(start_ms, end_ms, title)``. A chapter whose beginning was cut out begins with what is
         left of it; one that was cut out altogether is not there.
     """
-    listed = list(chapters)
+    if not (listed := list(chapters)):
+        return []
     kept = timeline.kept or ((0, timeline.duration_ms),)
     ends = [start for start, _ in listed[1:]] + [max(kept[-1][1], timeline.duration_ms)]
     mapped = []
