@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.hls import parse_media_playlist, parse_multivariant_playlist
+from kernel.hls import parse_media_playlist
 from kernel.recording import RecordedEpoch, RecordedSegment, RecordingIndex
 from vod.recordings.playlists import (
     FROM_LECTURE,
-    measure_bandwidth,
     build_recording_index,
+    measure_bandwidth,
     render_recording,
 )
 
