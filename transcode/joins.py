@@ -19,11 +19,12 @@ from kernel.fmp4.fragment import build_fragment
 from kernel.fmp4.init_reader import TrackInfo, parse_init
 from kernel.fmp4.reader import Fragment, FragmentIndex, index_file, rewrite_moof
 from kernel.timing import TICKS_PER_S, rescale
-from transcode.edit.inits import fits_init
+from transcode.edit.inits import fits_init, holds_parameters
 from transcode.edit.samples import read_samples
 from transcode.specs import Grid, Rung
 
 _COPY_BYTES: Final = 1024 * 1024
+MAX_INDEXED: Final = 2  # Indices kept: of the file that slices are taken of, and of the last one.
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class JoinedFile:
     Attributes:
         init_bytes: Size of ``ftyp`` + ``moov`` at its start.
         duration_ticks: Of all samples, from lecture time 0.
+        edit_offset_ticks: How far showing lies behind decoding, in ticks of ``timescale_hz``.
     """
 
     path: Path
@@ -69,6 +71,8 @@ class JoinedFile:
     samples_count: int
     duration_ticks: int
     segments: tuple[JoinedSegment, ...]
+    timescale_hz: int = TICKS_PER_S
+    edit_offset_ticks: int = 0
 
 
 def half_frame_ticks(rung: Rung) -> int:
@@ -113,14 +117,14 @@ class _Joiner:
         self._init = b""
         self._track: TrackInfo | None = None
         self._clock = 0  # In ticks of the track: where the next fragment must start.
+        self._indexed: dict[Path, FragmentIndex] = {}
         self._sequence = 0
         self._samples_count = 0
         self._segments: list[JoinedSegment] = []
 
     def add(self, piece: Piece, target: BinaryIO) -> None:
-        size = piece.path.stat().st_size
         with piece.path.open("rb") as stream:
-            index = index_file(stream, size)
+            index = self._read_index(piece.path, stream)
             self._take_init(piece, index, target)
             samples = 0
             for number, fragment in enumerate(_choose_fragments(piece, index)):
@@ -131,6 +135,15 @@ class _Joiner:
             raise EncodeError(f"{piece.path.name} has {samples} frames, not {piece.samples_count}")
         self._samples_count += samples
 
+    def _read_index(self, path: Path, stream: BinaryIO) -> FragmentIndex:
+        """Index a file once, however many slices of it are taken."""
+        known = self._indexed.get(path)
+        if known is None:
+            if len(self._indexed) >= MAX_INDEXED:
+                self._indexed.popitem()  # The newest: slices are taken of the oldest.
+            known = self._indexed[path] = index_file(stream, path.stat().st_size)
+        return known
+
     def _take_init(self, piece: Piece, index: FragmentIndex, target: BinaryIO) -> None:
         if len(index.init.tracks) != 1:
             raise EncodeError(f"{piece.path.name} has {len(index.init.tracks)} tracks, not 1")
@@ -138,7 +151,8 @@ class _Joiner:
             self._init = self._given_init or index.init_bytes
             self._track = parse_init(self._init).tracks[0]
             target.write(self._init)
-        if not fits_init(index.init_bytes, self._init):
+        fits = fits_init if self._given_init is None else holds_parameters
+        if not fits(index.init_bytes, self._init):
             raise EncodeError(f"{piece.path.name} has another init segment than the first range")
 
     def _add_fragment(
@@ -218,6 +232,8 @@ class _Joiner:
             samples_count=self._samples_count,
             duration_ticks=duration,
             segments=tuple(self._segments),
+            timescale_hz=self._track.timescale_hz,
+            edit_offset_ticks=self._track.edit_offset_ticks,
         )
 
 

@@ -16,7 +16,7 @@ from kernel.layout import asset_prefix
 from kernel.messages import AssetReport, FileRole, KeptRange, RenditionReport
 from kernel.timing import to_seconds
 from transcode.context import MIME, UnitContext
-from transcode.edit.specs import CutFacts
+from transcode.edit.specs import CopiedFacts, CutFacts
 from transcode.joins import JoinedFile
 from transcode.playlists import (
     build_media_playlist,
@@ -235,9 +235,20 @@ def build_facts(made: AssetSet) -> CutFacts:
         duration_ticks=made.duration_ticks,
         grid=made.grid,
         rungs=tuple(rung for rung, _ in made.rungs),
-        copied=made.copied,
+        copied={
+            rung.name: _describe_copied(rung, joined)
+            for rung, joined in made.rungs
+            if rung.name in made.copied
+        },
         starts=tuple(segment.start_ticks for segment in lead.segments),
         sizes={Path(joined.path).stem: joined.size_bytes for _, joined in _iter_files(made)},
         colour=made.colour,
         preset=made.preset,
     )
+
+
+def _describe_copied(rung: Rung, joined: JoinedFile) -> CopiedFacts:
+    delay = joined.edit_offset_ticks * rung.frame_rate / joined.timescale_hz
+    # RFC 6381 §3.3: the first byte behind the dot is profile_idc.
+    profile = joined.codec.partition(".")[2][:2]
+    return CopiedFacts(delay_frames=round(delay), profile_idc=int(profile, 16))

@@ -6,16 +6,29 @@ import asyncio
 import itertools
 import json
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from kernel.fmp4.reader import FragmentIndex, index_file
 from kernel.hls import parse_media_playlist, parse_multivariant_playlist
-from kernel.messages import AssetReport, UnitPlan
+from kernel.messages import AssetReport, UnitKind, UnitPlan
 from kernel.timing import TICKS_PER_S, to_seconds
-from tests.support.synthetic_recording import FFMPEG, EpochSketch
+from tests.support.synthetic_recording import FFMPEG, FFPROBE, EpochSketch, run_ffmpeg
 from tests.support.transcode_job import Job
+from transcode.plan.ladder import build_ladder
+from transcode.specs import (
+    AudioSpan,
+    CopyVideoSpec,
+    EncodeAudioSpec,
+    FileSource,
+    Frozen,
+    Grid,
+    PublishSpec,
+    RangeRef,
+    Shape,
+)
 from transcode.storyboard import parse_vtt
 
 # Odd frames, so that the station rung (half the rate) is out of step after the first cut;
@@ -182,6 +195,98 @@ def test_extras_follow_the_cut(job: Edited, report: AssetReport) -> None:
     assert len(waveform["peaks"]) * waveform["step_ms"] == pytest.approx(
         report.duration_s * 1000, abs=2 * waveform["step_ms"]
     )
+
+
+@pytest.mark.parametrize(
+    ("profile", "b_frames"), [("baseline", 0), ("main", 1), ("high", 3)], ids=str
+)
+def test_a_copied_track_is_cut_with_pieces_that_fit_it(
+    tmp_path: Path, profile: str, b_frames: int
+) -> None:
+    """Its parameter sets are another encoder's: one init segment holds those of both."""
+    job, upload = Edited(tmp_path), tmp_path / "in.mp4"
+    make_upload(upload, profile, b_frames)
+    size_bytes = upload.stat().st_size
+
+    async def run() -> None:
+        await job.store.put_file("uploads/u", upload, content_type="video/mp4")
+        for unit in plan_copy(size_bytes):
+            job.units.add(unit)
+        job.units.plan_hash = "0" * 32
+        await job.run_queued()
+        job.start_edit(((0.4, 5.2), (7.0, 10.0)))
+        await job.run_queued()
+        await job.store.close()
+
+    asyncio.run(run())
+    failed = {u.plan.key: u.failure for u in job.units.units.values() if u.failure}
+    assert not failed, failed
+    base, cut = decode(job.base_path("180p.mp4")), decode(job.path("180p.mp4"))
+    expected = [*range(10, 130), *range(175, 250)]
+    assert len(cut) == len(expected)
+    found = [find_frame(item, base, near=n) for item, n in zip(cut, expected, strict=True)]
+    assert found == expected
+    # Decode times run on, and nothing is shown before it is decoded.
+    for packet in ask_packets(job.path("180p.mp4")):
+        assert packet["pts"] >= packet["dts"]
+    base_media = media_of(job.base_path("180p.mp4"))
+    copied = [item for item in media_of(job.path("180p.mp4")) if item in base_media]
+    assert copied == [base_media[4]]  # Of [8, 10); no other segment was kept whole.
+    assert job.report.renditions[0].codec == job.base.renditions[0].codec
+
+
+def make_upload(path: Path, profile: str, b_frames: int) -> None:
+    """Ten seconds with a keyframe every two, as a camera's encoder would have left them."""
+    run_ffmpeg(
+        *["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25", "-f", "lavfi", "-i", "sine=r=48000"],
+        *["-t", "10", "-c:v", "libx264", "-preset", "ultrafast", "-profile:v", profile],
+        *["-pix_fmt", "yuv420p", "-bf", str(b_frames), "-b_strategy", "0", "-g", "50"],
+        *["-keyint_min", "50", "-sc_threshold", "0", "-x264-params", "b-pyramid=normal"],
+        *["-c:a", "aac", path],
+    )
+
+
+def plan_copy(size_bytes: int) -> list[UnitPlan]:
+    """The units that publish the file's own pictures and nothing else."""
+    rate, ticks = Fraction(25), 10 * TICKS_PER_S
+    source = FileSource(
+        key="uploads/u", size_bytes=size_bytes, demuxer="mp4", video_index=0, audio_index=1
+    )
+    rung = build_ladder(Shape(width_px=320, height_px=180), frame_rate=rate, source_bps=None).rungs[
+        0
+    ]
+    grid = Grid(frame_rate=rate, gop_frames=100, boundaries=(0, 360_000, 720_000))
+    copy = CopyVideoSpec(source=source, duration_ticks=ticks, grid=grid, rung=rung)
+    sound = EncodeAudioSpec(
+        spans=(AudioSpan(start_ticks=0, end_ticks=ticks, source=source),), bitrate_bps=64_000
+    )
+    publish = PublishSpec(
+        duration_ticks=ticks,
+        grid=grid,
+        rungs=(rung,),
+        ranges=(RangeRef(key="copy", start_ticks=0, end_ticks=ticks, is_black=False),),
+        audio_key="audio",
+        images_key=None,
+        preset="ultrafast",
+    )
+
+    def unit(key: str, kind: UnitKind, spec: Frozen, *after: str) -> UnitPlan:
+        return UnitPlan(
+            key=key, kind=kind, queue="short", spec=spec.model_dump(mode="json"), after=after
+        )
+
+    return [
+        unit("copy", "copy_video", copy),
+        unit("audio", "encode_audio", sound),
+        unit("publish", "publish_asset", publish, "copy", "audio"),
+    ]
+
+
+def ask_packets(path: Path) -> list[dict[str, int]]:
+    argv = [FFPROBE, "-v", "error", "-print_format", "json", "-show_entries", "packet=pts,dts"]
+    done = subprocess.run([*argv, str(path)], capture_output=True, check=True, timeout=30)
+    packets: list[dict[str, int]] = json.loads(done.stdout)["packets"]
+    return packets
 
 
 def test_nothing_is_left_in_staging(job: Edited) -> None:

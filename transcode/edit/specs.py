@@ -7,19 +7,31 @@ from pydantic import Field
 from transcode.specs import ColourName, Frozen, Grid, Rung
 
 
+class CopiedFacts(Frozen):
+    """What must be known of a track that another encoder made, to encode pieces that fit it.
+
+    Attributes:
+        delay_frames: How many frames decoding runs before showing.
+        profile_idc: 66 baseline, 77 main, 100 high.
+    """
+
+    delay_frames: int = Field(ge=0, le=16)
+    profile_idc: int = Field(ge=0, le=255)
+
+
 class CutFacts(Frozen):
     """What the manifest of a finished asset keeps for cutting it later.
 
     Attributes:
         starts: Lecture ticks where the segments of every rung begin.
         sizes: Bytes of each rendition's file by its name.
-        copied: Rungs that are the source's own pictures.
+        copied: Rungs that are the source's own pictures, by name.
     """
 
     duration_ticks: int = Field(gt=0)
     grid: Grid
     rungs: tuple[Rung, ...]
-    copied: tuple[str, ...] = ()
+    copied: dict[str, CopiedFacts] = Field(default_factory=dict)
     starts: tuple[int, ...]
     sizes: dict[str, int]
     colour: ColourName

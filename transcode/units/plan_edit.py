@@ -25,7 +25,14 @@ from transcode.edit.plan import (
     place_kept,
     snap_kept,
 )
-from transcode.edit.specs import CutFacts, PieceRef, PlanEditSpec, PublishCutSpec, RungPieces
+from transcode.edit.specs import (
+    CopiedFacts,
+    CutFacts,
+    PieceRef,
+    PlanEditSpec,
+    PublishCutSpec,
+    RungPieces,
+)
 from transcode.publishing import AUDIO_NAME, read_manifest
 from transcode.specs import (
     DecodeSpec,
@@ -37,6 +44,9 @@ from transcode.specs import (
     parse_spec,
 )
 
+PIECE_SPS_ID: Final = 31  # Encoders begin with 0; the highest number collides with nobody's.
+BASELINE_IDC: Final = 66
+HIGH_IDC: Final = 100
 EDIT_VERSION: Final = 1  # Raise it when cutting changes: one plan hash, one set of bytes.
 AUDIO_FRAME_RATE: Final = Fraction(48_000, 1_024)  # Without pictures, cuts lie on AAC frames.
 
@@ -139,7 +149,7 @@ def _plan_piece(
         ),
         shape=Shape(width_px=top.width_px, height_px=top.height_px),
         grid=facts.grid.within(start, end),
-        rungs=tuple(group),
+        rungs=tuple(_fit_rung(rung, facts.copied.get(rung.name)) for rung in group),
         colour=facts.colour,
         preset=facts.preset,
     )
@@ -151,6 +161,26 @@ def _plan_piece(
         renditions=tuple(rung.name for rung in group),
         weight=to_seconds(end - start) + 1,
     )
+
+
+def _fit_rung(rung: Rung, copied: CopiedFacts | None) -> Rung:
+    """Encode pieces for a copied track so that one init segment can serve both.
+
+    Their parameter sets get a number of their own; nothing is used that the track's profile has
+    not, and pictures are held back no longer than in the track.
+    """
+    if copied is None:
+        return rung
+    params = [f"sps-id={PIECE_SPS_ID}"]
+    if copied.delay_frames == 0 or copied.profile_idc == BASELINE_IDC:
+        params.append("bframes=0")
+    elif copied.delay_frames == 1:
+        params.append("b-pyramid=none")
+    if copied.profile_idc < HIGH_IDC:
+        params.append("8x8dct=0")
+    if copied.profile_idc == BASELINE_IDC:
+        params += ["cabac=0", "weightp=0"]
+    return rung.model_copy(update={"x264_params": ":".join(params)})
 
 
 def _plan_publish(spec: PublishCutSpec, facts: CutFacts, after: list[str]) -> UnitPlan:

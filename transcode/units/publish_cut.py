@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from kernel.errors import BlobMissingError, EncodeError
-from kernel.fmp4.reader import index_file
 from kernel.messages import AssetReport, FileRole, KeptRange
 from transcode import commands
 from transcode.context import Outcome, UnitContext, describe_command
@@ -20,6 +19,7 @@ from transcode.edit.extras import (
     cut_storyboard,
     cut_waveform,
 )
+from transcode.edit.inits import read_init_blocking, unite_inits
 from transcode.edit.plan import KeptFrames, place_kept
 from transcode.edit.sound import choose_frames, count_frames_blocking, cut_sound_blocking
 from transcode.edit.specs import CutFacts, PieceRef, PublishCutSpec
@@ -123,7 +123,7 @@ async def _make_set(job: _Job, prefix: str) -> AssetSet:
         },
         checks=(describe_command(argv),) if argv else (),
         kept=tuple(KeptRange(start_ticks=start, end_ticks=end) for start, end in job.clock.kept),
-        copied=facts.copied,
+        copied=tuple(facts.copied),
     )
 
 
@@ -132,8 +132,8 @@ async def _join_rung(job: _Job, rung: Rung) -> tuple[JoinedFile, JoinedFile | No
     context = job.context
     group = next(item for item in job.spec.groups if rung.name in item.rungs)
     base = await _fetch_base(job, rung.name)
-    init = await asyncio.to_thread(_read_init_blocking, base)
     pieces = [await _fetch_piece(context, rung, ref, base) for ref in group.pieces]
+    init = await asyncio.to_thread(_unite_inits_blocking, [base, *(item.path for item in pieces)])
     joined = await asyncio.to_thread(
         join_blocking,
         pieces,
@@ -169,9 +169,10 @@ async def _forget(context: UnitContext, path: Path) -> None:
         await asyncio.to_thread(path.unlink)
 
 
-def _read_init_blocking(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return index_file(stream, path.stat().st_size).init_bytes
+def _unite_inits_blocking(paths: Sequence[Path]) -> bytes:
+    """Build the init segment that serves all pieces; the first file is the base."""
+    inits = [read_init_blocking(path) for path in dict.fromkeys(paths)]
+    return unite_inits(inits[0], inits[1:])
 
 
 async def _fetch_piece(context: UnitContext, rung: Rung, ref: PieceRef, base: Path) -> Piece:
