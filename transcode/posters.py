@@ -13,13 +13,15 @@ from typing import Any, Final
 
 POSTERS_COUNT: Final = 8
 MIN_LUMA: Final = 24.0  # Below is black with noise (16 is black).
-MIN_SPREAD: Final = 24.0  # Between dark and bright: less is a blank wall or a black-out.
+MIN_RANGE: Final = 48.0  # Between the darkest and the brightest pixel: less is a blank wall.
+MIN_ENTROPY: Final = 0.01  # A white slide with one line of text has 0.03, a blank one 0.0003.
 MARGIN: Final = 0.02  # Of the lecture at either end: greetings, curtain.
 MIN_MARGIN_FOR_S: Final = 60.0
-SLIDE_SCORE: Final = (
-    4.0  # scdet's score of keyframes 4 s apart; a lecturer's gestures stay under 3.
-)
-SURE_SCORE: Final = 20.0
+SURE_SCORE: Final = 20.0  # Mean change of a pixel, of 100: from here on it is another picture.
+# A slide change stands out from what else moves: a pen on a slide, or a lecturer's gestures.
+OUTSTANDING: Final = 8.0  # Times the usual change between keyframes.
+LEAST_CHANGE: Final = 0.5  # White slides with a few words differ by no more than that.
+MOST_CHANGE: Final = 8.0  # Above this it is a change whatever else moves.
 MIN_SLIDE_S: Final = 8.0  # Quick flicking through is one change.
 MAX_SLIDES: Final = 500
 
@@ -28,9 +30,11 @@ _KEYS: Final = {
     "lavfi.signalstats.YAVG": "luma",
     "lavfi.signalstats.YLOW": "low",
     "lavfi.signalstats.YHIGH": "high",
+    "lavfi.signalstats.YMIN": "min",
+    "lavfi.signalstats.YMAX": "max",
     "lavfi.blur": "blur",
     "lavfi.entropy.normalized_entropy.normal.Y": "entropy",
-    "lavfi.scd.score": "change",
+    "lavfi.scd.mafd": "change",
 }
 
 
@@ -41,6 +45,7 @@ class KeyPicture:
     Attributes:
         luma: Average brightness, 16 to 235.
         spread: Between the darkest and the brightest tenth.
+        reach: Between the darkest and the brightest pixel.
         blur: Width of edges; larger is softer.
         entropy: Of the luma histogram, 0 to 1.
         change: How much it differs from the keyframe before, 0 to 100.
@@ -49,6 +54,7 @@ class KeyPicture:
     at_s: float
     luma: float
     spread: float
+    reach: float
     blur: float
     entropy: float
     change: float
@@ -56,7 +62,7 @@ class KeyPicture:
     @property
     def is_shown(self) -> bool:
         """Neither black nor blank."""
-        return self.luma >= MIN_LUMA and self.spread >= MIN_SPREAD
+        return self.luma >= MIN_LUMA and self.reach >= MIN_RANGE and self.entropy >= MIN_ENTROPY
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ def _build(at_s: float, values: dict[str, float]) -> KeyPicture:
         at_s=max(0.0, at_s),
         luma=values.get("luma", 0.0),
         spread=values.get("high", 0.0) - values.get("low", 0.0),
+        reach=values.get("max", 0.0) - values.get("min", 0.0),
         blur=values.get("blur", 0.0),
         entropy=values.get("entropy", 0.0),
         change=values.get("change", 0.0),
@@ -136,12 +143,21 @@ def choose_posters(
 
 
 def find_slides(pictures: Sequence[KeyPicture]) -> tuple[SlideChange, ...]:
-    """Find where slides change, in order; of quick changes the last one counts."""
+    """Find where slides change, in order; of quick changes the last one counts.
+
+    A new slide stays: where the next keyframe differs as much again, something moves (a film).
+    """
+    changes = sorted(picture.change for picture in pictures[1:])
+    if not changes:
+        return ()
+    usual = changes[len(changes) // 2]
+    least = min(MOST_CHANGE, max(LEAST_CHANGE, OUTSTANDING * usual))
     found: list[SlideChange] = []
-    for picture in pictures[1:]:
-        if picture.change < SLIDE_SCORE or not picture.is_shown:
+    for number, picture in enumerate(pictures[1:], start=1):
+        following = pictures[number + 1].change if number + 1 < len(pictures) else 0.0
+        if picture.change < least or following >= least or not picture.is_shown:
             continue
-        confidence = min(1.0, picture.change / SURE_SCORE)
+        confidence = min(1.0, picture.change / least / 2)
         change = SlideChange(round(picture.at_s, 3), round(confidence, 3))
         if found and change.at_s - found[-1].at_s < MIN_SLIDE_S:
             found[-1] = change
