@@ -23,6 +23,7 @@ from transcode.plan.ladder import fit_inside
 from transcode.specs import DecodeSpec, EncodeVideoSpec, FileSource, Rung, choose_clock_hz
 
 LEAD_FRAMES: Final = 2  # Kept before a range: the picture shown when it begins may be much older.
+DECODE_THREADS: Final = 4  # Enough for 4K at the encoders' pace; each holds pictures in memory.
 _TRANSFERS: Final = {"sdr": "bt709", "pq": "smpte2084", "hlg": "arib-std-b67"}
 _WIDE_PRIMARIES: Final = ("bt2020", "smpte432")
 _TURNS: Final = {
@@ -59,6 +60,7 @@ def build_chains(
         media,
         **seek_options(entry_ticks),
         copyts=None,  # Keep the file's clock: ranges are chosen by it.
+        threads=DECODE_THREADS,
         max_error_rate="1.0",  # Damaged pictures are shown as they are, never a reason to stop.
         noautorotate=None,  # Probing decided how pictures are turned.
         # A picture of another size must not restart the filters, which count frames; the first

@@ -12,6 +12,8 @@ from transcode.commands.copying import FRAGMENT_OPTIONS
 from transcode.commands.frames import black_chain, build_chains, seek_options
 from transcode.specs import EncodeVideoSpec, Rung
 
+# Short side of a rung, threads of its encoder.
+THREADS: Final = ((400, 3), (800, 4), (8192, 6))
 MAX_GOP_FRAMES: Final = 2_400  # 20 s at 120 frames/s: longer than any slot of a grid.
 
 
@@ -65,6 +67,12 @@ def find_entry(
     return compile_command(program, result, loglevel="error")
 
 
+def _count_threads(rung: Rung) -> int:
+    """Frames that x264 works on at once: more would cost memory and bits, and share less."""
+    short_px = min(rung.width_px, rung.height_px)
+    return next(count for limit, count in THREADS if short_px <= limit)
+
+
 def _place_keyframes(rung: Rung, spec: EncodeVideoSpec) -> str:
     """Keyframes exactly on the grid of the lecture, and where the range starts."""
     grid, first = spec.grid, rung.first_frame(spec.start_ticks)
@@ -81,6 +89,8 @@ def _video_options(rung: Rung, spec: EncodeVideoSpec) -> dict[str, Any]:
     return {
         "c:v": "libx264",
         "preset": spec.preset,
+        # By the rung, not by the machine: equal input gives equal bytes on every worker.
+        "threads:v": _count_threads(rung),
         "profile:v": "high",
         "level:v": rung.level,  # Fixed: equal parameter sets in every range.
         **({"x264-params": rung.x264_params} if rung.x264_params else {}),
