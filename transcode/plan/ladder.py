@@ -10,6 +10,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from transcode.plan.content import (
+    KIND_WORDS,
+    LOWER_VMAF,
+    TOP_VMAF,
+    ContentFacts,
+    choose_crf,
+    estimate_bps,
+    predict_vmaf,
+)
 from transcode.plan.rates import halve_rate
 from transcode.specs import Rung, Shape
 
@@ -17,6 +26,7 @@ MAX_RUNG_PX: Final = 1080  # Short side of the largest rung.
 MAX_LONG_SIDE_PX: Final = 4096  # Level limits and decoders of old phones; wider sources shrink.
 STATION_PX: Final = 240
 MIN_GAIN: Final = Fraction(5, 4)  # A rung less than 1.25 x the one below it wins nothing.
+MIN_SAVING: Final = 0.3  # A rung must be predicted so much smaller than the next larger one.
 STANDARD_PX: Final = (360, 720)
 STATION_NAME: Final = "station"
 STATION_MAXRATE_BPS: Final = 150_000
@@ -42,34 +52,65 @@ class Ladder:
     skipped: tuple[str, ...]
 
 
-def build_ladder(shape: Shape, *, frame_rate: Fraction, source_bps: int | None) -> Ladder:
+def build_ladder(
+    shape: Shape,
+    *,
+    frame_rate: Fraction,
+    source_bps: int | None,
+    content: ContentFacts | None = None,
+) -> Ladder:
     """Plan the video rungs.
 
     Args:
         shape: Of the epoch that lasts longest; other epochs are fitted into it.
         frame_rate: Of the lecture.
         source_bps: Measured average of the source; no rung is given more than it can use.
+        content: What trial encodes showed; ``None`` plans for any content.
     """
     width, height = _square_pixels(shape)
     source_px = min(width, height)
     top_px = _even(min(source_px, MAX_RUNG_PX))
     rungs: list[Rung] = []
     skipped: list[str] = []
+    larger_bps: int | None = None
     for px in sorted({*(px for px in STANDARD_PX if px < top_px), top_px}, reverse=True):
         if rungs and Fraction(top_px, px) < MIN_GAIN:
             skipped.append(f"不另做 {px}p:与 {top_px}p 相差不大")
             continue
+        size = _fit_size(width, height, px)
+        crf, maxrate_bps = _cap_for(px, source_bps=source_bps, source_px=source_px)
+        reason = _explain(px, top_px=top_px, source_px=source_px)
+        if content is not None:
+            crf = choose_crf(content, target_vmaf=LOWER_VMAF if rungs else TOP_VMAF)
+            bps = min(maxrate_bps, estimate_bps(content, crf=crf, pixels_count=size[0] * size[1]))
+            if larger_bps is not None and bps > larger_bps * (1 - MIN_SAVING):
+                skipped.append(f"不另做 {px}p:预计只比上一档小 {_percent_saved(bps, larger_bps)}%")
+                continue
+            larger_bps = bps
+            reason += _explain_quality(content, crf=crf, bps=bps)
         rungs.append(
             _build_rung(
                 f"{px}p",
-                size=_fit_size(width, height, px),
+                size=size,
                 frame_rate=frame_rate,
-                cap=_cap_for(px, source_bps=source_bps, source_px=source_px),
-                reason=_explain(px, top_px=top_px, source_px=source_px),
+                cap=(crf, maxrate_bps),
+                reason=reason,
             )
         )
     rungs.append(_build_station(width, height, source_px=source_px, frame_rate=frame_rate))
     return Ladder(tuple(rungs), tuple(skipped))
+
+
+def _percent_saved(bps: int, larger_bps: int) -> int:
+    return max(0, round(100 * (1 - bps / larger_bps)))
+
+
+def _explain_quality(content: ContentFacts, *, crf: int, bps: int) -> str:
+    """Say what the trials decided."""
+    return (
+        f";按内容({KIND_WORDS[content.kind]})选用 CRF {crf},"
+        f"预计 {max(1, bps // 1000)} kbit/s、VMAF 约 {predict_vmaf(content, crf):.0f}"
+    )
 
 
 def _build_station(width: int, height: int, *, source_px: int, frame_rate: Fraction) -> Rung:

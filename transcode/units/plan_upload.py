@@ -9,6 +9,7 @@ import structlog
 from kernel.messages import SourceReport
 from kernel.timing import to_seconds
 from transcode.commands.base import MediaInput
+from transcode.content import measure_content
 from transcode.context import Outcome, UnitContext
 from transcode.intake.conclude import MAX_NOTES
 from transcode.intake.facts import UploadFacts
@@ -51,6 +52,7 @@ async def plan_upload(context: UnitContext) -> Outcome:
         audio=facts.report.audio_codec,
         notes_count=len(facts.report.notes),
     )
+    facts = replace(facts, content=await measure_content(context, media, facts))
     grid, why = await _confirm_copy(context, media, facts)
     captions = await extract_embedded(
         context,
