@@ -23,6 +23,7 @@ from vod.playback.extras import EXTRA_ROUTES
 from vod.playback.views import ROUTES as SIGNED_URL_ROUTES
 from vod.posters.views import ROUTES as POSTER_ROUTES
 from vod.series.views import ROUTES as SERIES_ROUTES
+from vod.storage.views import ROUTES as STORAGE_ROUTES
 from vod.uploads.views import ROUTES as UPLOAD_ROUTES
 
 API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
@@ -39,6 +40,7 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *SIGNED_URL_ROUTES,
     *UPLOAD_ROUTES,
     *AUDIT_ROUTES,
+    *STORAGE_ROUTES,
 )
 INTERNAL_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *EVENT_ROUTES,
