@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from kernel.blobs import BlobStore
 from kernel.blobs.directory import DirectoryBlobStore
 from kernel.messages import ClaimedUnit
 from kernel.timing import TICKS_PER_S
@@ -30,14 +31,14 @@ HASHES = {"c:v": "rawvideo", "f": "framehash", "hash": "md5", "fps_mode": "passt
 class Stored:
     """A file in a store, as probing would describe it."""
 
-    store: DirectoryBlobStore
+    store: BlobStore
     source: FileSource
     decode: DecodeSpec
     duration_ticks: int
     picture_ticks: tuple[int, ...]
 
 
-def build_context(store: DirectoryBlobStore, folder: Path, spec: object = None) -> UnitContext:
+def build_context(store: BlobStore, folder: Path, spec: object = None) -> UnitContext:
     """A claimed unit as a worker would hold it."""
     folder.mkdir(parents=True, exist_ok=True)
     unit = ClaimedUnit(
