@@ -37,6 +37,7 @@ class Bench:
     """Files in, encoded sound out."""
 
     folder: Path
+    memory_bytes: int = 3 * 1024**3
 
     def make(self, name: str, *arguments: str) -> Path:
         path = self.folder / name
@@ -52,6 +53,7 @@ class Bench:
         index: int = 0,
         offset_ticks: int = 0,
         title: str | None = None,
+        bitrate_bps: int = 96_000,
     ) -> EncodedAudio:
         source = FileSource(
             key="uploads/u1",
@@ -61,7 +63,7 @@ class Bench:
             offset_ticks=offset_ticks,
         )
         span = AudioSpan(start_ticks=0, end_ticks=round(seconds * TICKS_PER_S), source=source)
-        return self.run(EncodeAudioSpec(spans=(span,), bitrate_bps=96_000, title=title), path)
+        return self.run(EncodeAudioSpec(spans=(span,), bitrate_bps=bitrate_bps, title=title), path)
 
     def run(self, spec: EncodeAudioSpec, path: Path | None = None) -> EncodedAudio:
         async def run() -> EncodedAudio:
@@ -78,7 +80,7 @@ class Bench:
             context = UnitContext(
                 unit=unit,
                 store=store,
-                programs=Programs(Path(FFMPEG), Path(FFPROBE)),
+                programs=Programs(Path(FFMPEG), Path(FFPROBE), memory_bytes=self.memory_bytes),
                 folder=work,
                 progress=ProgressCell(),
             )
@@ -179,6 +181,23 @@ def test_a_late_start_a_hole_and_an_early_end_become_silence(bench: Bench) -> No
     samples = decode(bench.staged("audio.m4s"))
     assert len(samples) >= 8 * RATE_HZ
     assert_beeps(find_beeps(samples), expected=[1.5, 2.5, 5.0, 6.0])
+
+
+def test_a_long_time_without_sound_is_filled_in_bounded_memory(bench: Bench) -> None:
+    """Two seconds of sound, twelve minutes of nothing, two seconds of sound."""
+    seconds = 720
+    path = bench.make(
+        "hours.mkv",
+        *["-f", "lavfi", "-i", BEEPS.format(rate=48_000, seconds=4)],
+        *["-af", f"asetnsamples=480,asetpts='PTS+if(gte(T,2),{seconds - 4}/TB,0)'"],
+        *["-c:a", "pcm_f32le", "-ac", "2"],
+    )
+    bench.memory_bytes = 500 * 1024 * 1024  # In one go it takes 800.
+    done = bench.encode(path, demuxer="matroska", seconds=seconds, bitrate_bps=32_000)
+    assert done.samples_count == seconds * RATE_HZ
+    assert len(done.commands) == 4  # Three stretches and the encoding.
+    beeps = find_beeps(decode(bench.staged("audio.m4s")))
+    assert_beeps(beeps, expected=[0.5, 1.5, seconds - 1.5, seconds - 0.5])
 
 
 def test_a_small_hole_is_filled_before_it_shows_in_the_lips(bench: Bench) -> None:

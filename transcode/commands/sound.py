@@ -20,6 +20,7 @@ from transcode.silence import SILENCE_DB, SILENCE_S
 from transcode.specs import KEYFRAME_GRID_S
 
 AUDIO_RATE_HZ: Final = 48_000
+SEEK_MARGIN_S: Final = 10  # Decoders of sound settle within a second; demuxers seek coarsely.
 LIMITER_PEAK: Final = 0.84  # -1.5 dBFS: room for what AAC adds to a peak.
 
 # How samples follow their time stamps, in seconds. A source whose stamps are exact passes
@@ -43,6 +44,7 @@ def decode_span(
     start_ticks: int,
     samples_count: int,
     output: Path,
+    is_seeking: bool = False,
 ) -> list[str]:
     """Decode one span to exactly ``samples_count`` samples of 48 kHz stereo; print its loudness.
 
@@ -52,13 +54,19 @@ def decode_span(
         source: ``None`` for silence.
         stream_index: Of the sound in a file of several streams; else its only one.
         start_ticks: Time stamp of the source where the span begins.
+        is_seeking: Begin to read shortly before the span instead of at the start of the file.
     """
     if source is None:
         graph = f"anullsrc=r={AUDIO_RATE_HZ}:cl=stereo"
         sound = ffmpeg.input(graph, f="lavfi", protocol_whitelist="file").audio
     else:
         sound = _follow_stamps(
-            open_media(source, copyts=None, max_error_rate="1.0"),
+            open_media(
+                source,
+                copyts=None,  # Keep the file's time stamps: samples are placed by them.
+                max_error_rate="1.0",  # Damaged sound becomes silence, never a reason to stop.
+                **(_seek_before(start_ticks) if is_seeking else {}),
+            ),
             stream_index,
             start_ticks=start_ticks,
             samples_count=samples_count,
@@ -81,6 +89,15 @@ def decode_span(
         },
     )
     return compile_command(program, with_progress(result), loglevel="info")
+
+
+def _seek_before(start_ticks: int) -> dict[str, Any]:
+    """Options of an input that is read from a little before a time stamp."""
+    return {
+        "ss": f"{start_ticks / TICKS_PER_S - SEEK_MARGIN_S:.3f}",
+        "seek_timestamp": 1,  # Of the file's own clock, wherever that begins.
+        "noaccurate_seek": None,  # What comes too early is cut by its time stamps.
+    }
 
 
 def _follow_stamps(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+
+import structlog
 
 from kernel.errors import EncodeError
 from kernel.timing import TICKS_PER_S, rescale, to_seconds
@@ -15,6 +18,7 @@ from transcode.commands.base import MediaInput
 from transcode.context import Outcome, UnitContext, describe_command
 from transcode.flac import count_samples_blocking
 from transcode.loudness import choose_gain_db, combine_loudness, parse_loudness
+from transcode.runner import ToolError
 from transcode.silence import parse_silences
 from transcode.sources import open_source, write_source
 from transcode.specs import (
@@ -27,9 +31,20 @@ from transcode.specs import (
 )
 from transcode.waveform import choose_step_ms, parse_peaks, render_waveform
 
+log = structlog.get_logger(__name__)
+
 DECODE_SHARE = 0.4  # Of the unit's time; encoding takes the rest.
 ENCODE_SHARE = (DECODE_SHARE, 0.96)
+STRETCH_TICKS = 5 * 60 * TICKS_PER_S  # A hole of that length takes up to 340 MB.
 MAX_TOLD_COMMANDS = 20  # A lecture of a hundred epochs repeats itself.
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    path: Path
+    samples_count: int
+    lufs: float | None
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,29 +124,61 @@ async def _decode_spans(context: UnitContext, spec: EncodeAudioSpec) -> _Decoded
     names: list[str] = []
     loudness: list[tuple[float, int]] = []
     lines: list[str] = []
-    for number, span in enumerate(spec.spans):
-        count = sample_at(span.end_ticks) - sample_at(span.start_ticks)
-        if count == 0:
-            continue
-        path = context.folder / f"span-{number:05}.flac"
-        lufs, argv = await _decode_span(context, span, path, count, total_s=total_s)
-        names.append(path.name)
-        lines.append(_describe(context, argv))
-        if lufs is not None:
-            loudness.append((lufs, count))
+    for span in spec.spans:
+        for piece in await _decode_span(context, span, total_s=total_s):
+            names.append(piece.path.name)
+            lines.append(piece.command)
+            if piece.lufs is not None:
+                loudness.append((piece.lufs, piece.samples_count))
     return _Decoded(tuple(names), tuple(loudness), tuple(lines[:MAX_TOLD_COMMANDS]))
 
 
 async def _decode_span(
-    context: UnitContext, span: AudioSpan, path: Path, count: int, *, total_s: float
-) -> tuple[float | None, list[str]]:
-    """Decode one span.
+    context: UnitContext, span: AudioSpan, *, total_s: float
+) -> tuple[_Piece, ...]:
+    """Decode a span in one go; where that takes too much memory, in stretches.
+
+    FFmpeg fills a hole in the time stamps in memory, up to 1.1 MB a second: a file whose sound is
+    away for an hour needs more than a program may take. Stretches bound the hole. They are not the
+    rule: where one ends, sound may be off by the rounding of its time stamps.
+    """
+    try:
+        return await _decode_piece(context, span, total_s=total_s)
+    except ToolError as error:
+        if error.cause != "memory" or not isinstance(span.source, FileSource):
+            raise
+        stretches = split_span(span)
+        if len(stretches) == 1:
+            raise
+        log.warning("sound_decoded_in_stretches", count=len(stretches), detail=str(error))
+    pieces: list[_Piece] = []
+    for stretch in stretches:
+        pieces += await _decode_piece(context, stretch, total_s=total_s, is_seeking=True)
+    return tuple(pieces)
+
+
+def split_span(span: AudioSpan) -> tuple[AudioSpan, ...]:
+    """Cut a span into stretches of at most ``STRETCH_TICKS``. Pure."""
+    edges = [*range(span.start_ticks, span.end_ticks, STRETCH_TICKS), span.end_ticks]
+    return tuple(
+        span.model_copy(update={"start_ticks": start, "end_ticks": end})
+        for start, end in pairwise(edges)
+    )
+
+
+async def _decode_piece(
+    context: UnitContext, span: AudioSpan, *, total_s: float, is_seeking: bool = False
+) -> tuple[_Piece, ...]:
+    """Decode to a file of exactly the span's samples; none at all for a span of no length.
 
     Raises:
         EncodeError: What was decoded has not the length of the span.
     """
+    count = sample_at(span.end_ticks) - sample_at(span.start_ticks)
+    if count == 0:
+        return ()
+    path = context.folder / f"span-{span.start_ticks:012}.flac"
     source, start_ticks = await _open_span(context, span)
-    is_file = isinstance(span.source, FileSource)
     argv = commands.decode_span(
         context.programs.ffmpeg,
         source=source,
@@ -139,6 +186,7 @@ async def _decode_span(
         start_ticks=start_ticks,
         samples_count=count,
         output=path,
+        is_seeking=is_seeking,
     )
     result = await context.encode(
         argv,
@@ -151,11 +199,10 @@ async def _decode_span(
     got = await asyncio.to_thread(count_samples_blocking, path)
     if got != count:
         raise EncodeError(f"{path.name} holds {got} samples, the span has {count}")
-    if source is None:
-        return None, argv
-    if not is_file:
+    if source is not None and not isinstance(span.source, FileSource):
         await asyncio.to_thread(Path(source.address).unlink)
-    return parse_loudness(result.stderr_tail), argv
+    lufs = None if source is None else parse_loudness(result.stderr_tail)
+    return (_Piece(path, count, lufs, _describe(context, argv)),)
 
 
 async def _open_span(context: UnitContext, span: AudioSpan) -> tuple[MediaInput | None, int]:
