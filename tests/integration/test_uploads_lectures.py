@@ -200,6 +200,9 @@ async def test_a_file_that_is_no_media_fails_the_lecture_with_a_sentence(vod: Vo
     assert (after["state"], after["reason"]) == ("refused", "这不是音视频文件")
     lecture = (await vod.call("GET", f"/lectures/{shown['lecture_id']}", role=Role.EDITOR)).body
     assert (lecture["state"], lecture["jobs"][0]["reason"]) == ("failed", "这不是音视频文件")
+    again = await upload_whole(vod, make_bytes(100), filename="账本.xlsx")
+    assert (again["state"], again["duplicate_of"]["id"]) == ("duplicate", shown["lecture_id"])
+    assert again["reason"].endswith("但它没能转码")
     # A proper file takes its place, on the same page.
     good = await upload_whole(vod, make_bytes(100, 2), lecture_id=shown["lecture_id"])
     assert good["state"] == "done"

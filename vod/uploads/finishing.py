@@ -72,7 +72,9 @@ def is_complete(upload: Upload) -> bool:
 async def _decide(session: AsyncSession, upload: Upload, *, now: datetime) -> None:
     same = await find_same_file(session, upload.digest or "", upload.size_bytes)
     if same is not None and not upload.is_duplicate_allowed:
-        _end(upload, UploadState.DUPLICATE, f"这个文件已经上传过,就是课程《{same.title}》", now=now)
+        trouble = ",但它没能转码" if same.state is LectureState.FAILED else ""
+        reason = f"这个文件已经上传过,就是课程《{same.title}》{trouble}"
+        _end(upload, UploadState.DUPLICATE, reason, now=now)
         upload.duplicate_of_id = same.id
         return
     if not upload.is_replacement:

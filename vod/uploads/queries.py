@@ -118,14 +118,14 @@ async def load_parts(session: AsyncSession, upload_id: str) -> list[UploadPart]:
 
 
 async def find_same_file(session: AsyncSession, digest: str, size_bytes: int) -> Lecture | None:
-    """Find a lecture that is made of the same bytes now."""
+    """Find a lecture that is made of the same bytes now, even if they are no media."""
     lecture: Lecture | None = await session.scalar(
         select(Lecture)
         .join(Upload, and_(Upload.id == Lecture.upload_id))
         .where(
             Upload.digest == digest,
             Upload.size_bytes == size_bytes,
-            Upload.state == UploadState.DONE,
+            Upload.state.in_([UploadState.DONE, UploadState.REFUSED]),
             Lecture.deleted_at.is_(None),
         )
         .order_by(Lecture.created_at)
