@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import pysubs2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kernel.captions import Cue, parse_captions, recognise
 from kernel.captions.cues import MAX_CUES_COUNT
@@ -162,3 +165,31 @@ def test_files_of_others_are_read(name: str, count: int, first: str) -> None:
     cues = parse_captions(path.read_bytes(), name)
     assert len(cues) == count
     assert cues[0].text.startswith(first)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(500, 4_000),
+            st.integers(0, 3_000),
+            st.text(alphabet="党员学习 abc,.!-", min_size=1, max_size=30).filter(str.strip),
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    st.sampled_from(["srt", "vtt", "ass", "ssa"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+def test_what_another_program_writes_is_read(
+    parts: list[tuple[int, int, str]], kind: str, encoding: str
+) -> None:
+    subs = pysubs2.SSAFile()
+    expected: list[Cue] = []
+    clock = 0
+    for length, pause, text in parts:
+        start, end = (clock + pause) // 10 * 10, (clock + pause + length) // 10 * 10
+        subs.append(pysubs2.SSAEvent(start=start, end=end, text=text.strip()))
+        expected.append(Cue(start, end, text.strip()))
+        clock = end + 10
+    data = subs.to_string(kind).encode(encoding)
+    assert parse_captions(data, f"a.{kind}") == tuple(expected)
