@@ -168,6 +168,19 @@ def test_every_moment_stays_where_it_is(
     assert_beeps(find_beeps(samples), expected=[0.5, 1.5, 2.5, 3.5, 4.5])
 
 
+def test_edit_lists_are_obeyed(bench: Bench) -> None:
+    """An MP4 whose sound begins 1.2 s after the pictures says so in an edit list."""
+    path = bench.make(
+        "edited.mp4",
+        *["-f", "lavfi", "-i", "testsrc2=s=64x64:r=10:d=4", "-itsoffset", "1.2"],
+        *["-f", "lavfi", "-i", BEEPS.format(rate=44_100, seconds=2)],
+        *["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-c:a", "aac"],
+    )
+    bench.encode(path, demuxer="mov", seconds=4, index=1)
+    beeps = find_beeps(decode(bench.staged("audio.m4s")))
+    assert_beeps(beeps, expected=[1.7, 2.7])
+
+
 def test_a_late_start_a_hole_and_an_early_end_become_silence(bench: Bench) -> None:
     # Stamps: 2 s of sound from 1 s on, nothing for 1.5 s, 2 s of sound; the lecture has 8 s.
     path = bench.make(
