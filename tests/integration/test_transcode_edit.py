@@ -41,7 +41,10 @@ class Edited(Job):
     """A job of a recording, and a second one that cuts its asset."""
 
     def start_edit(self, kept: tuple[tuple[float, float], ...]) -> None:
-        self.base = self.report
+        self.start_edit_of(self.report, kept)
+
+    def start_edit_of(self, base: AssetReport, kept: tuple[tuple[float, float], ...]) -> None:
+        self.base = base
         ranges = [[round(a * TICKS_PER_S), round(b * TICKS_PER_S)] for a, b in kept]
         spec = {"base_asset_id": "x", "prefix": self.base.prefix, "kept": ranges}
         self.units.restart()
