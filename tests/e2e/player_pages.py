@@ -30,3 +30,13 @@ QUALITY_MENU: Final = "清晰度选择"
 AUDIO_ONLY: Final = "只听声音"
 ELDER_ON: Final = "长辈版"
 ELDER_OFF: Final = "标准版"
+
+# The editors' pages: a row per file, the lecture it became, autosaved captions, the cut.
+UPLOAD_FILES: Final = "#upload-files"
+UPLOAD: Final = "[data-upload='{state}']"  # waiting|sending|paused|broken|needs_file|done|...
+LECTURE_STATE: Final = "[data-lecture-state='{state}']"
+CAPTIONS_FILE: Final = "#captions-file"
+CUES_SAVED: Final = "[data-save='saved']"
+EDIT_STATE: Final = "[data-edit='{state}']"  # none|queued|running|done|failed
+WORDS: Final = "media-controller .words"  # What is being said, over the picture.
+CAPTIONS_MENU: Final = "字幕选择"

@@ -10,6 +10,7 @@ export const editingEn: typeof editingZh = {
     replaceBack: "Back without replacing",
     zone: "Choose or drop files",
     drop: "Drop recordings here",
+    pick: "Choose recordings",
     choose: "Choose files",
     kinds: "From phones, cameras, screen recorders; many at once. A lost connection costs nothing.",
     maxSize: "Up to {size} per file.",

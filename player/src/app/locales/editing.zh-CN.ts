@@ -8,6 +8,7 @@ export const editingZh = {
     replaceBack: "不换了，返回",
     zone: "选择或拖入文件",
     drop: "把录像或录音拖到这里",
+    pick: "选择录像或录音",
     choose: "选择文件",
     kinds: "手机、摄像机、录屏软件录的都可以，也可以一次选很多个。断网、关机后能接着传。",
     maxSize: "单个文件最大 {size}。",

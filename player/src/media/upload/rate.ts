@@ -29,6 +29,17 @@ export function secondsLeft(left_bytes: number, speed_bps: number | null): numbe
   return speed_bps !== null && speed_bps > 0 ? Math.ceil(left_bytes / speed_bps) : null;
 }
 
+const MIN_CHUNK_BYTES = 1024 * 1024;
+export const FIRST_CHUNK_BYTES = MIN_CHUNK_BYTES;
+const MAX_CHUNK_BYTES = 16 * 1024 * 1024; // Held in memory while its digest is made.
+const CHUNK_S = 6; // What a broken connection may cost; a chunk that breaks off is sent again.
+
+/** How much to send at once after a chunk took that long. */
+export function nextChunkBytes(bytes: number, took_ms: number): number {
+  const wanted = (bytes * 1000 * CHUNK_S) / Math.max(1, took_ms);
+  return Math.round(Math.min(MAX_CHUNK_BYTES, Math.max(MIN_CHUNK_BYTES, wanted)));
+}
+
 const UNITS = ["B", "KB", "MB", "GB", "TB"] as const;
 
 /** `1.4 GB`, `350 MB`: three digits at most, as file managers write it. */

@@ -2,10 +2,9 @@
 import { type DetailedError, type HttpRequest, Upload as TusUpload } from "tus-js-client";
 import { currentCsrfToken } from "@/api/http";
 import { ApiProblem, problemFrom } from "@/api/problem";
+import { FIRST_CHUNK_BYTES, nextChunkBytes } from "./rate";
 
 const ENDPOINT = "/api/v1/uploads";
-// A chunk is the most that is sent again after a fault and the most that is held for its checksum.
-const CHUNK_BYTES = 8 * 1024 * 1024;
 // Eight minutes in all: a restart of the server, a lift, a change of network.
 const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000, ...Array<number>(15).fill(30_000)];
 const AGAIN = [0, 409, 423, 429, 460];
@@ -23,6 +22,7 @@ export interface TransferEvents {
 export class Transfer {
   private readonly upload: TusUpload;
   private isStopped = false;
+  private chunkFrom_ms = 0;
 
   constructor(
     private readonly file: File,
@@ -34,7 +34,7 @@ export class Transfer {
       endpoint: url === null ? new URL(ENDPOINT, window.location.origin).href : null,
       uploadUrl: url,
       metadata,
-      chunkSize: CHUNK_BYTES,
+      chunkSize: FIRST_CHUNK_BYTES,
       retryDelays: RETRY_MS,
       storeFingerprintForResuming: false, // We remember uploads ourselves, with their titles.
       onBeforeRequest: (request) => this.prepare(request),
@@ -44,6 +44,9 @@ export class Transfer {
         if (upload.url) events.onUrl(upload.url);
       },
       onProgress: events.onProgress,
+      onChunkComplete: (bytes) => {
+        upload.options.chunkSize = nextChunkBytes(bytes, performance.now() - this.chunkFrom_ms);
+      },
       onShouldRetry: (error) => {
         const status = error.originalResponse?.getStatus() ?? 0;
         const mayHelp = AGAIN.includes(status) || (status >= 500 && status !== 507);
@@ -73,7 +76,9 @@ export class Transfer {
     request.setHeader("X-CSRF-Token", currentCsrfToken());
     if (request.getMethod() !== "PATCH") return;
     const offset = Number(request.getHeader("Upload-Offset"));
-    const checksum = await checksumOf(this.file.slice(offset, offset + CHUNK_BYTES));
+    const size = this.upload.options.chunkSize ?? FIRST_CHUNK_BYTES;
+    const checksum = await checksumOf(this.file.slice(offset, offset + size));
+    this.chunkFrom_ms = performance.now();
     // Stopped while the digest was made: the library would send the chunk all the same.
     if (this.isStopped) throw new Error("the upload was stopped");
     if (checksum !== null) request.setHeader("Upload-Checksum", checksum);

