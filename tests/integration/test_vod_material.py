@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -162,6 +163,26 @@ async def test_two_editors_never_lose_each_others_words(house: House) -> None:
     assert shown["url"] != old_url
     status, _, _ = await house.media(shown["url"].replace("/2-", "/3-"))
     assert status == 404
+
+
+async def test_of_many_who_save_at_once_one_wins(house: House) -> None:
+    lecture_id = await house.add_lecture()
+    track = (await house.upload(lecture_id)).body
+    texts = [f"第 {number} 个人" for number in range(6)]
+    path = f"/lectures/{lecture_id}/captions/{track['id']}"
+
+    async def save(text: str) -> Any:
+        cues = [{"start_ms": 0, "end_ms": 900, "text": text}]
+        body = {"version": 1, "cues": cues}
+        return await house.vod.call("PUT", path, role=Role.EDITOR, json=body)
+
+    await house.vod.token_of(Role.EDITOR)
+    answers = await asyncio.gather(*map(save, texts))
+    assert sorted(answer.status for answer in answers) == [200, 409, 409, 409, 409, 409]
+    [winner] = [answer.body for answer in answers if answer.status == 200]
+    assert winner["version"] == 2
+    assert all(answer.body["current"] == winner for answer in answers if answer.status == 409)
+    assert (await house.vod.call("GET", path)).body == winner
 
 
 async def test_deleted_captions_are_gone_from_everything(sqlite_house: House) -> None:

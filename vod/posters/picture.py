@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,14 +38,12 @@ def clean_picture_blocking(data: bytes) -> Picture:
     if len(data) > MAX_PICTURE_BYTES:
         raise _refuse("too many bytes", "图片太大,最大 10 MB", 413)
     try:
-        with warnings.catch_warnings():
-            # Pillow warns from 89 megapixels on; our own limit is lower and comes first.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                return _encode(_read(image))
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return _encode(_read(image))
     except UnidentifiedImageError as error:
         raise _refuse("neither JPEG nor PNG", "请上传 JPEG 或 PNG 图片", 415) from error
-    except Image.DecompressionBombError as error:
+    # Pillow complains from 89 megapixels on, as a warning at first; our own limit is lower.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _refuse(str(error), "图片的像素太多", 413) from error
     # Pillow's decoders answer broken files with any of these.
     except (OSError, SyntaxError, ValueError, EOFError, OverflowError) as error:
