@@ -68,13 +68,7 @@ class _UploadBase(ApiView):
         members = {tus.OFFSET: str(offset), **_expires(upload), **headers}
         return web.Response(status=status, headers={"Cache-Control": "no-store", **members})
 
-    async def options(self) -> r204:
-        """Say what this tus server can do.
-
-        Tags: uploads
-        Status Codes:
-            204: See the headers.
-        """
+    def respond_options(self) -> web.Response:
         headers = {**tus.build_options(self.uploads.max_bytes), "Cache-Control": "no-store"}
         return web.Response(status=204, headers=headers)
 
@@ -175,6 +169,15 @@ class UploadsView(_UploadBase):
             end = await self.take_body(upload.id, offset=0)
         return await self.respond_offset(upload.id, end, Location=location)
 
+    async def options(self) -> r204:
+        """Say what this tus server can do.
+
+        Tags: uploads
+        Status Codes:
+            204: See the headers.
+        """
+        return self.respond_options()
+
 
 class UploadView(_UploadBase):
     async def get(self, upload_id: str, /) -> r200[schemas.Upload]:
@@ -260,6 +263,15 @@ class UploadView(_UploadBase):
         handler: Any = self.patch if method == "PATCH" else self.delete
         response: web.Response = await handler()
         return response
+
+    async def options(self, upload_id: str, /) -> r204:  # noqa: ARG002 - the same for all
+        """Say what this tus server can do.
+
+        Tags: uploads
+        Status Codes:
+            204: See the headers.
+        """
+        return self.respond_options()
 
 
 class UploadLimitsView(_UploadBase):
