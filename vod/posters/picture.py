@@ -11,12 +11,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from kernel.errors import InputError
 
 MAX_PICTURE_BYTES: Final = 10 * 1024 * 1024  # What a good camera makes of 24 megapixels.
-MAX_PIXELS: Final = 40_000_000  # 120 MB decoded; judged by the header, before anything is decoded.
+MAX_PIXELS: Final = (
+    40_000_000  # At most 400 MB for a moment; judged by the header, before anything is decoded.
+)
 MAX_SIDE_PX: Final = 16_384
 MIN_SIDE_PX: Final = 64  # Smaller is a mistake: nobody recognises anything.
 POSTER_WIDTH_PX: Final = 1_920  # As wide as the widest page shows it,
 POSTER_HEIGHT_PX: Final = 1_920  # or as high; the page crops.
 QUALITY: Final = 86
+SHRINKABLE: Final = frozenset({"L", "RGB", "RGBA"})  # Not palettes, one bit, or 16 bits.
 FORMATS: Final = ("JPEG", "PNG")  # No other decoder sees what a stranger sends.
 
 
@@ -57,9 +60,10 @@ def _read(image: Image.Image) -> Image.Image:
     if min(width, height) < MIN_SIDE_PX:
         raise _refuse(f"{width}x{height} pixels", f"图片太小,边长至少 {MIN_SIDE_PX} 像素", 422)
     image.draft("RGB", (POSTER_WIDTH_PX, POSTER_HEIGHT_PX))  # A JPEG is decoded smaller at once.
-    upright = ImageOps.exif_transpose(image)
-    upright.thumbnail((POSTER_WIDTH_PX, POSTER_HEIGHT_PX), Image.Resampling.LANCZOS)
-    return _flatten(upright)
+    # Shrink first where that looks right: each step that follows copies the picture.
+    plain: Image.Image = image if image.mode in SHRINKABLE else _flatten(image)
+    plain.thumbnail((POSTER_WIDTH_PX, POSTER_HEIGHT_PX), Image.Resampling.LANCZOS)
+    return _flatten(ImageOps.exif_transpose(plain))
 
 
 def _flatten(image: Image.Image) -> Image.Image:
