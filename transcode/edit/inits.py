@@ -58,6 +58,8 @@ def fits_init(own: bytes, joined: bytes) -> bool:
 
 def holds_parameters(own: bytes, joined: bytes) -> bool:
     """Tell whether ``joined`` knows all parameter sets of ``own``, in the same clock and size."""
+    if fits_init(own, joined):
+        return True
     mine, theirs = parse_init(own).tracks[0], parse_init(joined).tracks[0]
     if (mine.timescale_hz, mine.width_px, mine.height_px) != (
         theirs.timescale_hz,
@@ -75,14 +77,14 @@ def unite_inits(base: bytes, others: Sequence[bytes]) -> bytes:
     Raises:
         EncodeError: Two different sets have one number.
     """
+    if all(fits_init(other, base) for other in others):
+        return base
     config = _read_config(base)
     sps, pps = list(config.sps), list(config.pps)
     for other in others:
         added = _read_config(other)
         sps += [item for item in added.sps if item not in sps]
         pps += [item for item in added.pps if item not in pps]
-    if len(sps) == len(config.sps) and len(pps) == len(config.pps):
-        return base
     for sets, read in ((sps, _read_sps_id), (pps, _read_pps_id)):
         numbers = [read(item) for item in sets]
         if len(set(numbers)) != len(numbers) or len(sets) > _MAX_SETS:

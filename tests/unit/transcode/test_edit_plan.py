@@ -33,6 +33,7 @@ from transcode.plan.ladder import build_ladder
 from transcode.specs import Grid, Shape, first_frame, frame_ticks
 from transcode.storyboard import Tile, parse_vtt, render_vtt
 from transcode.units.plan_edit import build_edit_plan
+from vod.jobs.plan import check_plan
 
 RATES = [Fraction(15), Fraction(25), Fraction(30), Fraction(24_000, 1_001), Fraction(30_000, 1_001)]
 
@@ -194,6 +195,7 @@ def test_a_plan_encodes_the_cuts_only() -> None:
         2 * [(180_000, 360_000), (1_080_000, 1_260_000)]
     )
     assert all(u.spec["source"]["key"] == "assets/a/0123456789ab/720p.mp4" for u in encoded)
+    check_plan(plan)  # As vod does.
     publish = plan.units[-1]
     assert set(publish.after) == {unit.key for unit in encoded}
     assert build_edit_plan(spec, facts(), program="p").plan_hash == plan.plan_hash
