@@ -105,13 +105,13 @@ class UnrulyHall:
             (4, self._relay),
             (5, self._take),
             (3, self._beat),
-            (4, self._finish),
+            (1.5, self._finish),
             (0.6, self._fail),
             (0.5, self._release),
             (0.8, self._die),
-            (0.8, self._become_ghost),
+            (2, self._become_ghost),
             (2, self._wait),
-            (2, self._sweep),
+            (3, self._sweep),
             (0.3, self._restart_vod),
             (0.3, self._flush_broker),
         ]
@@ -197,6 +197,8 @@ class UnrulyHall:
         except DependencyError:  # Dead before it could tell.
             self.broker.queues.setdefault(hand.queue, []).append(hand.payload)
             return
+        row = await self.hall.find_unit(self.job_id, unit.key)
+        assert row.fence == unit.fence, "a result was taken from a worker that had lost the unit"
         self.done.append(unit.key)
         if unit.kind == "publish_asset":
             for result in unit.inputs.values():
