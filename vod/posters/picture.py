@@ -11,9 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from kernel.errors import InputError
 
 MAX_PICTURE_BYTES: Final = 10 * 1024 * 1024  # What a good camera makes of 24 megapixels.
-MAX_PIXELS: Final = 40_000_000  # At most 250 MB for a moment; judged before anything is decoded.
-    40_000_000  # At most 400 MB for a moment; judged by the header, before anything is decoded.
-)
+MAX_PIXELS: Final = 40_000_000  # 250 MB for a moment; judged before anything is decoded.
 MAX_SIDE_PX: Final = 16_384
 MIN_SIDE_PX: Final = 64  # Smaller is a mistake: nobody recognises anything.
 POSTER_WIDTH_PX: Final = 1_920  # As wide as the widest page shows it,
