@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.bench.report import Report
 
-BENCHES = ("ingest", "replay", "ladder", "viewers", "latency")
+BENCHES = ("ingest", "replay", "ladder", "quality", "scaling", "stopwatch", "viewers", "latency")
 
 
 async def _run(name: str, report: Report) -> bool:

@@ -144,7 +144,7 @@ async def run_file(source: Path, folder: Path, *, plan_only: bool = False) -> Up
             }
         }
         plan = UnitPlan(key="plan", kind="plan_upload", queue="short", spec=spec)
-        await _run_unit(run, store, plan)
+        await run_unit(run, store, plan)
         run.plan = PlanReport.model_validate_json(json.dumps(run.results["plan"]))
         if not plan_only:
             await _run_graph(run, store, run.plan.units, started)
@@ -165,14 +165,14 @@ async def _run_graph(
     while waiting:
         ready = next(unit for unit in waiting if set(unit.after) <= run.results.keys())
         waiting.remove(ready)
-        await _run_unit(run, store, ready)
+        await run_unit(run, store, ready)
         if ready.key == "publish-first":
             run.first = AssetReport.model_validate_json(json.dumps(run.results[ready.key]))
             run.first_seconds = time.monotonic() - started
     run.asset = AssetReport.model_validate_json(json.dumps(run.results["publish"]))
 
 
-async def _run_unit(run: UploadRun, store: DirectoryBlobStore, unit: UnitPlan) -> None:
+async def run_unit(run: UploadRun, store: DirectoryBlobStore, unit: UnitPlan) -> None:
     run.failed_key = unit.key
     folder = run.folder / "work" / unit.key
     folder.mkdir(parents=True)
