@@ -100,7 +100,21 @@ def _restore_blocking(settings: Settings, source: Path) -> str:
             if (source / name).exists():
                 shutil.copy2(source / name, settings.data / name)
                 (settings.data / name).chmod(0o600)
+        if (settings.data / "hall.db").exists():
+            _end_unfinished_uploads(settings.data / "hall.db")
     return f"Restored {source} (made {manifest.get('made_at')}) into {settings.data}."
+
+
+def _end_unfinished_uploads(database: Path) -> None:
+    """Have them sent again: the backup's bytes are older than what its database says of them."""
+    with closing(sqlite3.connect(database)) as restored, restored:
+        tables = {row[0] for row in restored.execute("SELECT name FROM sqlite_master")}
+        if "uploads" in tables:
+            restored.execute(
+                "UPDATE uploads SET state = 'expired', reason = ?, finished_at = expires_at"
+                " WHERE state = 'receiving'",
+                ("数据从备份恢复,请重新上传",),
+            )
 
 
 def _copy_tree(source: Path, target: Path) -> None:

@@ -48,6 +48,7 @@ from vod.jobs.metrics import JobsMetrics
 from vod.playback.keys import prepare_playback
 from vod.posters.keys import prepare_posters
 from vod.settings import build_redis_url, read_secret
+from vod.uploads.metrics import UploadMetrics
 from vod.uploads.service import Uploads
 from vod.uploads.sweep import run_uploads
 from vod.uploads.views import add_tus_header
@@ -115,7 +116,8 @@ async def open_services(
         stack.push_async_callback(blobs.close)
         broker = open_broker(settings.broker)
         stack.push_async_callback(broker.aclose)
-        uploads = Uploads(settings, database, blobs, clock)
+        registry = CollectorRegistry()
+        uploads = Uploads(settings, database, blobs, clock, metrics=UploadMetrics(registry))
         stack.push_async_callback(uploads.close)
         yield Services(
             settings=settings,
@@ -129,7 +131,7 @@ async def open_services(
             statuses=LiveStatuses(streamer, clock),
             changes=ClassChanges(),
             uploads=uploads,
-            registry=CollectorRegistry(),
+            registry=registry,
         )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from hall.sending import Sender
 from tests.support.cli import run_cli
 from tests.support.hall import Api, Hall
 from tests.support.tus_client import OCTETS, TUS, encode_metadata, make_bytes
@@ -122,3 +123,51 @@ async def test_import_and_inbox_make_lectures_or_say_why_not(tmp_path: Path) -> 
 async def _find_failed(admin: Api, lecture_id: str) -> Any:
     lecture = await admin.get(f"/lectures/{lecture_id}")
     return lecture if lecture["state"] == "failed" else None
+
+
+async def test_an_uploaded_film_becomes_ready_and_another_takes_its_place(
+    hall: Hall, tmp_path: Path, ffmpeg_path: str
+) -> None:
+    admin = await hall.admin()
+    first = await _make_film(ffmpeg_path, tmp_path / "一.mp4", "testsrc2")
+    lecture_id = await _upload(admin, first)
+    ready = await _wait_ready(admin, lecture_id, "")
+    assert ready["title"] == "一"
+    assert abs(ready["duration_s"] - 4) < 0.1
+    status, body = await admin.fetch(ready["playback"]["hls_url"])
+    assert (status, b"#EXTM3U" in body) == (200, True)
+    second = await _make_film(ffmpeg_path, tmp_path / "二.mp4", "smptebars")
+    assert await _upload(admin, second, lecture_id=lecture_id) == lecture_id
+    between = await admin.get(f"/lectures/{lecture_id}")
+    assert (between["state"], between["playback"]) == ("ready", ready["playback"])
+    replaced = await _wait_ready(admin, lecture_id, ready["poster_url"])
+    assert replaced["title"] == "一"
+
+
+async def _make_film(ffmpeg_path: str, path: Path, picture: str) -> Path:
+    process = await asyncio.create_subprocess_exec(
+        ffmpeg_path, "-v", "error", "-f", "lavfi", "-i", f"{picture}=size=320x180:rate=25",
+        "-f", "lavfi", "-i", "sine=frequency=440", "-t", "4", "-c:v", "libx264", "-pix_fmt",
+        "yuv420p", "-c:a", "aac", str(path), stdin=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    async with asyncio.timeout(60):
+        assert await process.wait() == 0
+    return path
+
+
+async def _upload(admin: Api, path: Path, **metadata: str) -> str:
+    token = admin.headers["Authorization"].removeprefix("Bearer ")
+    sender = Sender(admin.session, admin.origin, token=token)
+    sent = await sender.send(path, on_progress=lambda _count: None, **metadata)
+    assert sent.state == "done", sent
+    return sent.lecture_id or ""
+
+
+async def _wait_ready(admin: Api, lecture_id: str, old_poster: str) -> Any:
+    async def look() -> Any:
+        lecture = await admin.get(f"/lectures/{lecture_id}")
+        assert lecture["state"] != "failed", lecture["jobs"]
+        is_new = lecture["poster_url"] not in {None, old_poster}
+        return lecture if lecture["state"] == "ready" and is_new else None
+
+    return await eventually(look, timeout_s=120, message="the lecture is not ready")

@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from kernel.blobs.directory import DirectoryBlobStore
 from kernel.clock import FakeClock
@@ -25,6 +26,7 @@ from vod.accounts.models import Account
 from vod.accounts.roles import Role, Viewer
 from vod.db.engine import Database, open_database
 from vod.uploads import receiving, service
+from vod.uploads.metrics import UploadMetrics
 from vod.uploads.service import NewUpload, Uploads
 from vod.uploads.wishes import read_wish
 
@@ -61,7 +63,8 @@ class World:
     def start(self) -> None:
         self.blobs = DirectoryBlobStore(self._folder / "blobs")
         values = Settings(data=self._folder, secret="x")
-        self.uploads = Uploads(values, self._database, self.blobs, self._clock)
+        metrics = UploadMetrics(CollectorRegistry())
+        self.uploads = Uploads(values, self._database, self.blobs, self._clock, metrics=metrics)
 
     async def restart(self) -> None:
         await self.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import resource
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,10 +14,13 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 from tusclient.client import TusClient
 
+from hall.backup import make_backup, restore_backup
 from kernel.blobs.directory import DirectoryBlobStore
 from kernel.blobs.port import Multipart
+from kernel.config import Settings
 from kernel.errors import DependencyError
 from kernel.layout import upload_key
 from tests.support.seaweed import ACCESS_KEY, SECRET_KEY, SeaweedServer
@@ -33,8 +37,10 @@ from tests.support.tus_client import (
 from tests.support.vod import Databases, Vod, databases, run_vod, sqlite_url, sqlite_vod
 from tests.support.waiting import eventually
 from vod.accounts.roles import Role
+from vod.db.engine import open_database
 from vod.uploads import receiving, service, views
 from vod.uploads.digest import PART_BYTES
+from vod.uploads.models import Upload, UploadState
 from vod.uploads.queries import take_lease
 from vod.uploads.sweep import UploadSweeper
 
@@ -361,3 +367,36 @@ async def test_a_client_library_uploads_breaks_off_and_goes_on(both: Vod, tmp_pa
     assert await read_object(both, path) == data
     shown = (await both.call("GET", path, role=Role.EDITOR)).body
     assert (shown["state"], shown["title"]) == ("done", "断点续传")
+
+
+async def test_an_unfinished_upload_of_a_backup_is_sent_again(
+    sqlite_url: str, short_dir: Path
+) -> None:
+    """Its bytes and what the database says of them are not of the same moment."""
+    data, backup = short_dir / "data", short_dir / "backup"
+    data.mkdir()
+    shutil.copy(sqlite_url.partition("///")[2], data / "hall.db")
+    url = f"sqlite+aiosqlite:///{data / 'hall.db'}"
+    async with run_vod(url, data) as vod:
+        await start(vod, 1000)
+        done = await upload_whole(vod, b"whole")
+        settings = Settings(data=data, run_dir=short_dir)
+        await make_backup(settings, backup)
+    restored = short_dir / "restored"
+    await restore_backup(Settings(data=restored, run_dir=short_dir), backup)
+    url = f"sqlite+aiosqlite:///{restored / 'hall.db'}"
+    async with open_database(url) as database, database.read() as session:
+        states = {row.id: row.state for row in await session.scalars(select(Upload))}
+    assert states.pop(done["id"]) is UploadState.DONE
+    assert list(states.values()) == [UploadState.EXPIRED]
+
+
+async def test_what_arrives_is_counted(sqlite_vod: Vod) -> None:
+    await upload_whole(sqlite_vod, make_bytes(1234))
+    path = await start(sqlite_vod, 100)
+    await patch(sqlite_vod, path, 0, b"x" * 101)
+    found = await sqlite_vod.internal.fetch_text("/metrics")
+    assert "hall_vod_upload_stored_bytes_total 1234.0" in found
+    assert 'hall_vod_upload_bodies_total{outcome="whole"} 1.0' in found
+    assert 'hall_vod_upload_bodies_total{outcome="broken"} 1.0' in found
+    assert "hall_vod_uploads_receiving 0.0" in found

@@ -55,6 +55,9 @@ def find_multipart(upload: Upload) -> Multipart:
 class Receiver:
     """Takes the body of one request: ``add()`` each piece, then ``settle()`` once.
 
+    Attributes:
+        stored_bytes: Committed so far, from the start of the file.
+
     Invariants: ``received_bytes`` in the database counts stored bytes only; whoever lost the lease
     commits nothing more.
 
@@ -76,6 +79,7 @@ class Receiver:
         self._used_pieces: list[str] = []
         self._written_piece: str | None = None
         self._is_busy = False
+        self.stored_bytes = upload.received_bytes
 
     @property
     def offset(self) -> int:
@@ -181,6 +185,7 @@ class Receiver:
                 "the upload is no longer ours", title_zh="上传已取消,或已由新的连接接管"
             )
         self._new_parts = []
+        self.stored_bytes = self._parts_bytes + self._tail_bytes
         used, self._used_pieces, self._written_piece = self._used_pieces, [], None
         await self._delete(used)
 

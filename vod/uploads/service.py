@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -49,6 +49,7 @@ from vod.series.service import require_series
 from vod.uploads import queries
 from vod.uploads.digest import choose_part_bytes
 from vod.uploads.finishing import finish_upload, is_complete
+from vod.uploads.metrics import UploadMetrics
 from vod.uploads.models import Upload, UploadState
 from vod.uploads.policy import may_replace
 from vod.uploads.receiving import LEASE, OCTETS, Receiver, Tools, find_multipart
@@ -79,7 +80,13 @@ class Uploads:
     """
 
     def __init__(
-        self, settings: Settings, database: Database, blobs: BlobStore, clock: Clock
+        self,
+        settings: Settings,
+        database: Database,
+        blobs: BlobStore,
+        clock: Clock,
+        *,
+        metrics: UploadMetrics,
     ) -> None:
         self._database, self._blobs, self._clock = database, blobs, clock
         self.max_bytes = settings.upload_max_bytes
@@ -88,7 +95,7 @@ class Uploads:
         self._hashing = BoundedExecutor(
             "upload-hashing", workers=HASH_WORKERS, max_pending=2 * MAX_RECEIVING
         )
-        self._receiving_count = 0
+        self._receiving_count, self._metrics = 0, metrics
         self.tools = Tools(database, blobs, clock, self._hashing, self.expires)
 
     @property
@@ -231,22 +238,37 @@ class Uploads:
             CapacityError: 503, too many connections send.
         """
         if self._receiving_count >= MAX_RECEIVING:
+            self._metrics.bodies.labels("turned_away").inc()
             raise CapacityError(
                 f"{MAX_RECEIVING} connections send already", title_zh="上传的人较多,请稍后再试"
             )
         self._receiving_count += 1
+        self._metrics.receiving.inc()
         try:
             token = new_id()
             upload = await self._lease(upload_id, viewer, token)
             try:
                 if upload.received_bytes != offset:
                     raise ConflictError(f"the next byte is {upload.received_bytes}, not {offset}")
+                receiver = Receiver(self.tools, upload, token=token, is_checked=is_checked)
                 async with self._renewing(upload_id, token):
-                    yield Receiver(self.tools, upload, token=token, is_checked=is_checked)
+                    with self._measuring(receiver):
+                        yield receiver
             finally:
                 await asyncio.shield(self._release(upload_id, token))
         finally:
             self._receiving_count -= 1
+            self._metrics.receiving.dec()
+
+    @contextmanager
+    def _measuring(self, receiver: Receiver) -> Iterator[None]:
+        outcome, start = "broken", receiver.stored_bytes
+        try:
+            yield
+            outcome = "whole"
+        finally:
+            self._metrics.bodies.labels(outcome).inc()
+            self._metrics.stored_bytes.inc(receiver.stored_bytes - start)
 
     async def _lease(self, upload_id: str, viewer: Viewer, token: str) -> Upload:
         now = self._clock.now()
