@@ -156,14 +156,17 @@ async def change_chapters(
         statement = update(Material).where(
             Material.lecture_id == lecture_id, Material.chapters_version == wanted.version
         )
-        is_saved = 1 == await change(
-            session,
-            statement.values(
-                chapters=pack_chapters(chapters),
-                chapters_version=wanted.version + 1,
-                are_chapters_edited=True,
-                changed_at=now,
-            ),
+        is_saved = (
+            await change(
+                session,
+                statement.values(
+                    chapters=pack_chapters(chapters),
+                    chapters_version=wanted.version + 1,
+                    are_chapters_edited=True,
+                    changed_at=now,
+                ),
+            )
+            == 1
         )
         current, version = await load_chapters(session, lecture_id)
         if is_saved:

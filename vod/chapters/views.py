@@ -29,9 +29,7 @@ class ChaptersView(ApiView):
         )
         return respond(shown)
 
-    async def put(
-        self, lecture_id: str, /, body: schemas.ChaptersChange
-    ) -> r200[schemas.Chapters]:
+    async def put(self, lecture_id: str, /, body: schemas.ChaptersChange) -> r200[schemas.Chapters]:
         """Save all chapters. Somebody else's change is never written over.
 
         Tags: chapters
