@@ -147,3 +147,23 @@ async def test_a_store_that_lost_the_file_is_told_apart_from_a_bad_file(tmp_path
     assert isinstance(run.error, EncodeError)
     assert run.outcome == "refused"
     assert "空的" in run.reason
+
+
+@pytest.mark.parametrize("order", [("late", "early"), ("early", "early"), ("early", "late")])
+async def test_captures_that_were_just_joined_are_laid_out_anew(
+    order: tuple[str, str], tmp_path: Path
+) -> None:
+    for name, start in (("early", 0), ("late", 1000)):
+        await asyncio.to_thread(
+            run_ffmpeg,
+            *["-f", "lavfi", "-t", "2", "-i", "testsrc2=s=160x90:r=25"],
+            *["-f", "lavfi", "-t", "2", "-i", "sine=r=48000", "-c:v", "libx264", "-preset"],
+            *["ultrafast", "-bf", "2", "-g", "25", "-c:a", "aac"],
+            *["-output_ts_offset", str(start), tmp_path / f"{name}.ts"],
+        )
+    source = tmp_path / "joined.ts"
+    source.write_bytes(b"".join((tmp_path / f"{name}.ts").read_bytes() for name in order))
+    run = await run_file(source, tmp_path / "job")
+    assert run.outcome == "lecture", run.reason
+    assert "重新排列" in run.reason
+    assert run.frames_out == 100

@@ -18,6 +18,7 @@ from transcode.commands.pictures import (
     survey_keyframes,
 )
 from transcode.commands.probing import (
+    lay_out_anew,
     list_h264_units,
     list_packets,
     probe,
@@ -53,6 +54,7 @@ __all__ = [
     "extract_texts",
     "find_entry",
     "grab_posters",
+    "lay_out_anew",
     "list_h264_units",
     "list_packets",
     "list_track",

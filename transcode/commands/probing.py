@@ -113,6 +113,24 @@ def sample_window(
     return compile_command(program, result, loglevel="info")
 
 
+def lay_out_anew(
+    program: Path, media: MediaInput, *, tracks: tuple[int, ...], output: Path
+) -> list[str]:
+    """Copy tracks into a Matroska file with a clock that only goes forward.
+
+    ffmpeg mends the leaps of joined captures when it may change time stamps (no ``copyts``).
+    """
+    opened = open_media(media, fflags="+genpts", max_error_rate="1.0")
+    result = ffmpeg.output(
+        *[opened[str(track)] for track in tracks],
+        str(output),
+        c="copy",
+        map_metadata=-1,
+        f="matroska",
+    )
+    return compile_command(program, with_progress(result))
+
+
 def list_h264_units(
     program: Path, media: MediaInput, *, video: int, outputs: dict[str, Path]
 ) -> list[str]:

@@ -15,6 +15,7 @@ from transcode.intake.copying import judge_track
 from transcode.intake.facts import UploadFacts, VideoFacts
 from transcode.intake.measure import MeasuredAudio, MeasuredVideo
 from transcode.intake.pictures import FrameSample, PictureFacts, describe_pictures
+from transcode.intake.refusals import BrokenClockError
 from transcode.intake.streams import Container
 from transcode.intake.timing import (
     MAX_LECTURE_S,
@@ -129,9 +130,11 @@ def _check_times(
     missing_s = sum(end - start for start, end in holes)
     jumps = max(item.packets.jumps_count for item in (video, audio) if item)
     if missing_s > MAX_HOLES_S or jumps:
-        raise refusal(
+        raise BrokenClockError(
             f"{len(holes)} holes of {missing_s:.0f} s together, the clock goes back {jumps} times",
-            "文件的时间信息混乱(可能由几段录像直接拼接而成),无法转码。请用剪辑软件重新导出后再上传",
+            permanent=True,
+            title_zh="文件的时间信息混乱(可能由几段录像直接拼接而成),无法转码。"
+            "请用剪辑软件重新导出后再上传",
         )
     return holes
 

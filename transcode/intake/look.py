@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+import structlog
+
+from kernel.errors import EncodeError
+from transcode import commands
 from transcode.commands.base import MediaInput
 from transcode.context import UnitContext
 from transcode.intake import notes as say
 from transcode.intake.choose import rank_audios, rank_videos
-from transcode.intake.conclude import MAX_CHANNELS, Looked, conclude
+from transcode.intake.conclude import MAX_CHANNELS, MAX_NOTES, Looked, conclude
 from transcode.intake.containers import refusal, refuse_by_head
 from transcode.intake.facts import UploadFacts
 from transcode.intake.measure import MeasuredAudio, MeasuredVideo, measure_audio, measure_video
 from transcode.intake.packets import TrackPackets
 from transcode.intake.pictures import FrameSample, check_size
+from transcode.intake.refusals import BrokenClockError, explain_probe_failure
 from transcode.intake.scan import (
     decode_windows,
     probe_container,
@@ -33,6 +38,8 @@ from transcode.specs import Frozen
 MAX_CANDIDATES: Final = 3  # Tracks of a kind that are tried before it is given up.
 
 Tracks = dict[int, TrackPackets]
+
+log = structlog.get_logger(__name__)
 
 
 class Upload(Frozen):
@@ -56,20 +63,32 @@ async def inspect_upload(
 ) -> tuple[UploadFacts, Container, MediaInput]:
     """Probe, scan and sample an upload.
 
+    A file whose clock leaps is laid out anew once; the lecture is made from that copy, which lies
+    in the unit's staging.
+
     Raises:
         EncodeError: Permanent, with a sentence, when no lecture can be made of it.
         DependencyError: The store is down.
     """
-    head = await read_head(context, upload.key, size_bytes=upload.size_bytes)
-    refuse_by_head(head, size_bytes=upload.size_bytes)
-    media = await open_key(context, upload.key, size_bytes=upload.size_bytes, demuxer=None)
-    container, media = await probe_container(context, media, head=head)
-    _refuse_hopeless(container)
-    candidates: tuple[VideoStream | AudioStream, ...] = (
-        *rank_videos(container)[:MAX_CANDIDATES],
-        *rank_audios(container)[:MAX_CANDIDATES],
+    try:
+        return await _inspect(context, upload)
+    except BrokenClockError as error:
+        log.info("clock_leaps", detail=str(error))
+        copy = await _lay_out_anew(context, upload, error)
+    facts, container, media = await _inspect(context, copy)
+    notes = (say.LAID_OUT_ANEW, *facts.report.notes)[:MAX_NOTES]
+    return (
+        replace(facts, report=facts.report.model_copy(update={"notes": notes})),
+        container,
+        media,
     )
-    tracks = await scan_packets(context, media, candidates)
+
+
+async def _inspect(
+    context: UnitContext, upload: Upload
+) -> tuple[UploadFacts, Container, MediaInput]:
+    media, container = await _open(context, upload)
+    tracks = await scan_packets(context, media, _list_candidates(container))
     context.progress.report(0.4)
     looked = await _choose(context, media, container, tracks)
     context.progress.report(0.8)
@@ -77,6 +96,51 @@ async def inspect_upload(
         conclude, looked, container, key=upload.key, size_bytes=upload.size_bytes
     )
     return facts, container, media
+
+
+async def _open(context: UnitContext, upload: Upload) -> tuple[MediaInput, Container]:
+    head = await read_head(context, upload.key, size_bytes=upload.size_bytes)
+    refuse_by_head(head, size_bytes=upload.size_bytes)
+    media = await open_key(context, upload.key, size_bytes=upload.size_bytes, demuxer=None)
+    container, media = await probe_container(context, media, head=head)
+    _refuse_hopeless(container)
+    return media, container
+
+
+def _list_candidates(container: Container) -> tuple[VideoStream | AudioStream, ...]:
+    return (
+        *rank_videos(container)[:MAX_CANDIDATES],
+        *rank_audios(container)[:MAX_CANDIDATES],
+    )
+
+
+async def _lay_out_anew(context: UnitContext, upload: Upload, reason: BrokenClockError) -> Upload:
+    """Copy the candidate tracks into a file of their own, into the unit's staging.
+
+    Raises:
+        BrokenClockError: ``reason``: the tracks cannot be copied either.
+    """
+    media, container = await _open(context, upload)
+    path = context.folder / "anew.mkv"
+    argv = commands.lay_out_anew(
+        context.programs.ffmpeg,
+        media,
+        tracks=tuple(track.index for track in _list_candidates(container)),
+        output=path,
+    )
+    length_s = float(min(container.claimed_s or MAX_LECTURE_S, MAX_LECTURE_S))
+    try:
+        await context.encode(argv, media_s=length_s, share=(0.4, 0.5))
+    except EncodeError as error:
+        problem = explain_probe_failure(error, is_local=media.is_local)
+        if problem is error or not isinstance(problem, EncodeError):
+            raise problem from error
+        raise reason from error
+    info = await context.store.put_file(
+        context.staging + path.name, path, content_type="video/x-matroska"
+    )
+    await asyncio.to_thread(path.unlink)
+    return Upload(key=info.key, size_bytes=info.size_bytes, filename=upload.filename)
 
 
 def _refuse_hopeless(container: Container) -> None:

@@ -16,6 +16,7 @@ from transcode.intake.windows import Window
 
 VIDEO_UNREADABLE: Final = "文件里的画面无法解码,只保留了声音"
 VIDEO_PASSED_OVER: Final = "有一条画面轨道无法解码,使用了另一条"
+LAID_OUT_ANEW: Final = "文件由几段拼接而成,时间前后不连续,已按播放顺序重新排列"
 AUDIO_UNREADABLE: Final = "文件里的声音无法解码,课程没有声音"
 MISSING_S: Final = 2  # Claimed and real lengths differ by less in many good files.
 MISSING_SHARE: Final = Fraction(1, 50)

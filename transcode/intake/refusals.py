@@ -35,6 +35,10 @@ _SENTENCES: Final = (
 UNKNOWN: Final = "无法识别文件的内容:它不是音视频文件,或者已经损坏"
 
 
+class BrokenClockError(EncodeError):
+    """The times of a file go back or leap; laying its packets out anew may cure it."""
+
+
 def explain_probe_failure(
     error: EncodeError, *, is_local: bool, container: str | None = None
 ) -> Exception:
