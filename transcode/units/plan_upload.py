@@ -36,14 +36,6 @@ async def plan_upload(context: UnitContext) -> Outcome:
     upload = parse_spec(PlanUploadSpec, context.unit.spec).upload
     program = await context.ask_version()
     facts, container, media = await inspect_upload(context, upload)
-    captions = await extract_embedded(
-        context,
-        media,
-        container.texts,
-        offset_ticks=facts.source.offset_ticks,
-        duration_ticks=facts.duration_ticks,
-    )
-    facts = replace(facts, captions=captions)
     log.info(
         "upload_looked_at",
         container=facts.report.container,
