@@ -81,14 +81,13 @@ def find_copy_grid(facts: UploadFacts) -> tuple[Grid | None, str]:
     obstacle = find_obstacle(video.copy, rungs[0], video.shape, bps=video.bps)
     if obstacle:
         return None, obstacle
-    frames = rungs[0].first_frame(facts.duration_ticks)
     grid = grid_of_keyframes(
         video.copy.keyframes,
         frame_rate=video.frame_rate,
         slowest_rate=min(rung.frame_rate for rung in rungs),
     )
-    last = max(video.copy.keyframes, default=0)
-    if grid is None or frames - last > MAX_SEGMENT_S * video.frame_rate:
+    limit = MAX_SEGMENT_S * TICKS_PER_S
+    if grid is None or facts.duration_ticks - grid.boundaries[-1] > limit:
         return None, "关键帧间隔过长"
     return grid, ""
 
