@@ -214,7 +214,7 @@ export function deskRoutes(state, { find, pageOf, Problem, newId }) {
       "GET",
       /^\/storage\/orphans$/,
       () => ({
-        token: "look-1",
+        ...{ token: "look-1", is_complete: true, objects_count: 17, size_bytes: 1_323_000_000 },
         prefixes: state.orphansGone
           ? []
           : [
@@ -234,7 +234,10 @@ export function deskRoutes(state, { find, pageOf, Problem, newId }) {
       /^\/storage\/orphans\/delete$/,
       () => {
         state.orphansGone = true;
-        return {};
+        return {
+          ...{ prefixes_count: 2, objects_count: 17, size_bytes: 1_323_000_000 },
+          ...{ kept_count: 0, is_complete: true },
+        };
       },
     ],
     ["GET", /^\/lectures\/(\w+)$/, ({ id }) => view(find(state.lectures, id))],

@@ -10,8 +10,8 @@ import type {
   JobDetail,
   JobRow,
   KeptRange,
-  LectureWithMaterial,
   Orphans,
+  OrphansDeleted,
   Page,
   Priority,
   QueueSummary,
@@ -19,6 +19,7 @@ import type {
   Upload,
   UploadLimits,
 } from "./pipeline";
+import type { Lecture } from "./types";
 
 type Query = Record<string, string | number | undefined>;
 const of = (lectureId: string) => `/api/v1/lectures/${encodeURIComponent(lectureId)}`;
@@ -49,13 +50,12 @@ export const desk = {
     call<QueueSummary>("GET", "/api/v1/jobs/summary", { signal }),
   orphans: (signal?: AbortSignal) => call<Orphans>("GET", "/api/v1/storage/orphans", { signal }),
   deleteOrphans: (token: string) =>
-    call<unknown>("POST", "/api/v1/storage/orphans/delete", { json: { token } }),
+    call<OrphansDeleted>("POST", "/api/v1/storage/orphans/delete", { json: { token } }),
 
-  lecture: (id: string, signal?: AbortSignal) =>
-    call<LectureWithMaterial>("GET", of(id), { signal }),
+  lecture: (id: string, signal?: AbortSignal) => call<Lecture>("GET", of(id), { signal }),
   restoreLecture: (id: string) => call<unknown>("POST", `${of(id)}/restore`),
   deletedLectures: (query: Query, signal?: AbortSignal) =>
-    call<Page<LectureWithMaterial>>("GET", "/api/v1/lectures", {
+    call<Page<Lecture>>("GET", "/api/v1/lectures", {
       query: { ...query, state: "deleted" },
       signal,
     }),

@@ -132,6 +132,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List jobs of all lectures, newest first.
+         * @description List jobs of all lectures, newest first.
+         */
+        get: operations["getJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show queues, workers and how many units failed for good.
+         * @description Show queues, workers and how many units failed for good.
+         */
+        get: operations["getJobsSummary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a job with its units and renditions.
+         * @description Show a job with its units and renditions.
+         */
+        get: operations["getJobsByJobId"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a job's priority.
+         * @description Change a job's priority.
+         */
+        patch: operations["patchJobsByJobId"];
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a job; what was published before stays.
+         * @description Cancel a job; what was published before stays.
+         */
+        post: operations["postJobsByJobIdCancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try again whatever failed in a job.
+         * @description Try again whatever failed in a job.
+         */
+        post: operations["postJobsByJobIdRetry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/lectures": {
         parameters: {
             query?: never;
@@ -180,6 +284,106 @@ export interface paths {
         patch: operations["patchLecturesByLectureId"];
         trace?: never;
     };
+    "/api/v1/lectures/{lecture_id}/captions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add captions from a file: the body is an srt, vtt or ass file as it is.
+         * @description Add captions from a file: the body is an srt, vtt or ass file as it is.
+         */
+        post: operations["postLecturesByLectureIdCaptions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lectures/{lecture_id}/captions/{caption_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a caption track with its cues, in the lecture's uncut time.
+         * @description Show a caption track with its cues, in the lecture's uncut time.
+         */
+        get: operations["getLecturesByLectureIdCaptionsByCaptionId"];
+        /**
+         * Save edited captions. Somebody else's change is never written over.
+         * @description Save edited captions. Somebody else's change is never written over.
+         */
+        put: operations["putLecturesByLectureIdCaptionsByCaptionId"];
+        post?: never;
+        /**
+         * Delete a caption track.
+         * @description Delete a caption track.
+         */
+        delete: operations["deleteLecturesByLectureIdCaptionsByCaptionId"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lectures/{lecture_id}/chapters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the chapters in uncut time; editors also get suggestions from slide changes.
+         * @description Show the chapters in uncut time; editors also get suggestions from slide changes.
+         */
+        get: operations["getLecturesByLectureIdChapters"];
+        /**
+         * Save all chapters. Somebody else's change is never written over.
+         * @description Save all chapters. Somebody else's change is never written over.
+         */
+        put: operations["putLecturesByLectureIdChapters"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lectures/{lecture_id}/edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what is kept of a lecture.
+         * @description Show what is kept of a lecture.
+         */
+        get: operations["getLecturesByLectureIdEdit"];
+        /**
+         * Keep only these ranges of the uncut lecture; the cut is made in the background.
+         * @description Keep only these ranges of the uncut lecture; the cut is made in the background.
+         */
+        put: operations["putLecturesByLectureIdEdit"];
+        post?: never;
+        /**
+         * Bring the uncut lecture back, at once.
+         * @description Bring the uncut lecture back, at once.
+         */
+        delete: operations["deleteLecturesByLectureIdEdit"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/lectures/{lecture_id}/jobs": {
         parameters: {
             query?: never;
@@ -194,6 +398,46 @@ export interface paths {
         get: operations["getLecturesByLectureIdJobs"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lectures/{lecture_id}/poster": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Choose a poster: the body is ``{"name"}`` as JSON, or a JPEG or PNG picture as it is.
+         * @description Choose a poster: the body is ``{"name"}`` as JSON, or a JPEG or PNG picture as it is.
+         */
+        put: operations["putLecturesByLectureIdPoster"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lectures/{lecture_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bring a deleted lecture back, with its address and records.
+         * @description Bring a deleted lecture back, with its address and records.
+         */
+        post: operations["postLecturesByLectureIdRestore"];
         delete?: never;
         options?: never;
         head?: never;
@@ -234,6 +478,26 @@ export interface paths {
          * @description Make the renditions of a lecture once more; the published ones stay until then.
          */
         post: operations["postLecturesByLectureIdTranscode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lectures/{lecture_id}/transcription": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have captions written by the speech model that is set up.
+         * @description Have captions written by the speech model that is set up.
+         */
+        post: operations["postLecturesByLectureIdTranscription"];
         delete?: never;
         options?: never;
         head?: never;
@@ -448,6 +712,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/storage/orphans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List blobs that nobody owns; deletes nothing.
+         * @description List blobs that nobody owns; deletes nothing.
+         */
+        get: operations["getStorageOrphans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/storage/orphans/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete exactly what a dry run listed, as far as it is still nobody's.
+         * @description Delete exactly what a dry run listed, as far as it is still nobody's.
+         */
+        post: operations["postStorageOrphansDelete"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/units/failed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the units that failed for good and wait for a person, newest first.
+         * @description List the units that failed for good and wait for a person, newest first.
+         */
+        get: operations["getUnitsFailed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/units/{unit_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a unit with its log, command lines and attempts.
+         * @description Show a unit with its log, command lines and attempts.
+         */
+        get: operations["getUnitsByUnitId"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/units/{unit_id}/retry": {
         parameters: {
             query?: never;
@@ -466,6 +810,114 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List uploads, newest first: own ones, administrators everybody's.
+         * @description List uploads, newest first: own ones, administrators everybody's.
+         */
+        get: operations["getUploads"];
+        put?: never;
+        /**
+         * Create an upload (tus): ``Upload-Length``, ``Upload-Metadata``; perhaps its first bytes.
+         * @description Create an upload (tus): ``Upload-Length``, ``Upload-Metadata``; perhaps its first bytes.
+         */
+        post: operations["postUploads"];
+        delete?: never;
+        /**
+         * Say what this tus server can do.
+         * @description Say what this tus server can do.
+         */
+        options: operations["optionsUploads"];
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/known": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell whether a file is a lecture already, before it is sent.
+         * @description Tell whether a file is a lecture already, before it is sent.
+         */
+        get: operations["getUploadsKnown"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say how much may be uploaded.
+         * @description Say how much may be uploaded.
+         */
+        get: operations["getUploadsLimits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{upload_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an upload.
+         * @description Show an upload.
+         */
+        get: operations["getUploadsByUploadId"];
+        put?: never;
+        /**
+         * Stand in for PATCH and DELETE where those do not get through (tus).
+         * @description Stand in for PATCH and DELETE where those do not get through (tus).
+         */
+        post: operations["postUploadsByUploadId"];
+        /**
+         * Cancel an upload and drop its bytes (tus).
+         * @description Cancel an upload and drop its bytes (tus).
+         */
+        delete: operations["deleteUploadsByUploadId"];
+        /**
+         * Say what this tus server can do.
+         * @description Say what this tus server can do.
+         */
+        options: operations["optionsUploadsByUploadId"];
+        /**
+         * Say how much is there (tus).
+         * @description Say how much is there (tus).
+         */
+        head: operations["headUploadsByUploadId"];
+        /**
+         * Add the body at ``Upload-Offset`` (tus).
+         * @description Add the body at ``Upload-Offset`` (tus).
+         */
+        patch: operations["patchUploadsByUploadId"];
         trace?: never;
     };
 }
@@ -534,6 +986,34 @@ export interface components {
             /** Items */
             items: components["schemas"]["Account"][];
         };
+        /**
+         * Attempt
+         * @description One claim of a unit; ``outcome`` is null while it runs, ``cause`` names a kind of failure.
+         */
+        Attempt: {
+            /** Number */
+            number: number;
+            /** Worker */
+            worker: string;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            outcome: components["schemas"]["AttemptOutcome"] | null;
+            /** Cause */
+            cause: string | null;
+            /** Reason */
+            reason: string | null;
+        };
+        /**
+         * AttemptOutcome
+         * @description What became of one claim of a unit.
+         * @enum {string}
+         */
+        AttemptOutcome: "done" | "failed" | "lost" | "released" | "stopped";
         /** AuditActor */
         AuditActor: {
             /** Id */
@@ -575,6 +1055,108 @@ export interface components {
             total: number;
             /** Items */
             items: components["schemas"]["AuditEntry"][];
+        };
+        /**
+         * CaptionOrigin
+         * @description Where a track came from.
+         * @enum {string}
+         */
+        CaptionOrigin: "uploaded" | "embedded" | "automatic";
+        /**
+         * CaptionRef
+         * @description A track in a lecture's answer; ``url`` is WebVTT in the time of what plays now.
+         */
+        CaptionRef: {
+            /** Id */
+            id: string;
+            /** Language */
+            language: string;
+            /** Label */
+            label: string;
+            origin: components["schemas"]["CaptionOrigin"];
+            /** Is Edited */
+            is_edited: boolean;
+            /** Cues Count */
+            cues_count: number;
+            /** Version */
+            version: number;
+            /** Url */
+            url: string | null;
+        };
+        /**
+         * Captions
+         * @description A whole track, for editing.
+         */
+        Captions: {
+            /** Id */
+            id: string;
+            /** Language */
+            language: string;
+            /** Label */
+            label: string;
+            origin: components["schemas"]["CaptionOrigin"];
+            /** Is Edited */
+            is_edited: boolean;
+            /** Version */
+            version: number;
+            /** Cues */
+            cues: components["schemas"]["CueView"][];
+        };
+        /**
+         * CaptionsChange
+         * @description A track as edited; ``version`` is the one that the editor saw.
+         */
+        CaptionsChange: {
+            /** Version */
+            version: number;
+            /**
+             * Language
+             * @default null
+             */
+            language?: string | null;
+            /**
+             * Label
+             * @default null
+             */
+            label?: string | null;
+            /** Cues */
+            cues: components["schemas"]["CueBody"][];
+        };
+        /** Chapter */
+        Chapter: {
+            /** Start S */
+            start_s: number;
+            /** Title */
+            title: string;
+        };
+        /** ChapterBody */
+        ChapterBody: {
+            /** Start S */
+            start_s: number;
+            /** Title */
+            title: string;
+        };
+        /**
+         * Chapters
+         * @description The chapters for editing; ``suggestions`` are for those who may change them.
+         */
+        Chapters: {
+            /** Chapters */
+            chapters: components["schemas"]["Chapter"][];
+            /** Version */
+            version: number;
+            /** Suggestions */
+            suggestions: components["schemas"]["Suggestion"][];
+        };
+        /**
+         * ChaptersChange
+         * @description All chapters as they shall be; ``version`` is the one that the editor saw.
+         */
+        ChaptersChange: {
+            /** Version */
+            version: number;
+            /** Chapters */
+            chapters: components["schemas"]["ChapterBody"][];
         };
         /**
          * ClassState
@@ -639,6 +1221,108 @@ export interface components {
             poster_url: string | null;
             publish: components["schemas"]["PublishInfo"];
         };
+        /** CueBody */
+        CueBody: {
+            /** Start Ms */
+            start_ms: number;
+            /** End Ms */
+            end_ms: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * CueView
+         * @description A cue in the lecture's uncut time.
+         */
+        CueView: {
+            /** Start Ms */
+            start_ms: number;
+            /** End Ms */
+            end_ms: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * Edit
+         * @description What is kept of a lecture; uncut, it is one range.
+         *
+         *     ``reason`` says why cutting failed, or why an earlier edit was dropped.
+         */
+        Edit: {
+            /** Version */
+            version: number;
+            /** Duration S */
+            duration_s: number;
+            /** Kept */
+            kept: components["schemas"]["KeptRange"][];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "none" | "queued" | "running" | "done" | "failed";
+            /** Reason */
+            reason: string | null;
+            /** Job Id */
+            job_id: string | null;
+            media: components["schemas"]["UncutMedia"] | null;
+        };
+        /**
+         * EditChange
+         * @description What to keep; ``version`` is the one that was seen.
+         */
+        EditChange: {
+            /** Version */
+            version: number;
+            /** Kept */
+            kept: components["schemas"]["KeptRange"][];
+        };
+        /**
+         * EditSummary
+         * @description How far the cutting of a lecture is.
+         */
+        EditSummary: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "none" | "queued" | "running" | "done" | "failed";
+            /** Version */
+            version: number;
+        };
+        /**
+         * FailedUnit
+         * @description A unit that failed for good and waits for a person.
+         */
+        FailedUnit: {
+            /** Id */
+            id: string;
+            /** Job Id */
+            job_id: string;
+            /** Key */
+            key: string;
+            /** Kind */
+            kind: string;
+            lecture: components["schemas"]["LectureRef"];
+            /** Attempt */
+            attempt: number;
+            /** Worker */
+            worker: string | null;
+            /** Reason */
+            reason: string | null;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /** FailedUnitPage */
+        FailedUnitPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["FailedUnit"][];
+        };
         /** Home */
         Home: {
             /** Live */
@@ -665,7 +1349,7 @@ export interface components {
         };
         /**
          * Job
-         * @description Everything that is made of one version of a recording.
+         * @description Everything that is made of one version of a recording or file.
          */
         Job: {
             /** Id */
@@ -685,6 +1369,51 @@ export interface components {
             /** Units */
             units: components["schemas"]["Unit"][];
         };
+        /** JobChange */
+        JobChange: {
+            priority: components["schemas"]["Priority"];
+        };
+        /**
+         * JobDetail
+         * @description A job with its units in the order of the plan, its renditions, and what was found out.
+         *
+         *     Attributes:
+         *         notes: Sentences about the file it is made from: what was repaired, what was left out.
+         */
+        JobDetail: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            state: components["schemas"]["JobState"];
+            priority: components["schemas"]["Priority"];
+            /** Progress */
+            progress: number;
+            /** Reason */
+            reason: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+            lecture: components["schemas"]["LectureRef"];
+            /** Units Count */
+            units_count: number;
+            /** Done Count */
+            done_count: number;
+            /** Failed Count */
+            failed_count: number;
+            /** Eta S */
+            eta_s: number | null;
+            /** Units */
+            units: components["schemas"]["Unit"][];
+            /** Renditions */
+            renditions: components["schemas"]["PlannedRendition"][];
+            /** Notes */
+            notes: string[];
+        };
         /**
          * JobList
          * @description The newest jobs of a lecture; never so many that they need pages.
@@ -701,6 +1430,49 @@ export interface components {
             page_size: number;
             /** Total */
             total: number;
+        };
+        /** JobPage */
+        JobPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["JobRow"][];
+        };
+        /**
+         * JobRow
+         * @description A job in the list of all; ``eta_s`` from the speed so far, null while nobody works on it.
+         */
+        JobRow: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            state: components["schemas"]["JobState"];
+            priority: components["schemas"]["Priority"];
+            /** Progress */
+            progress: number;
+            /** Reason */
+            reason: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+            lecture: components["schemas"]["LectureRef"];
+            /** Units Count */
+            units_count: number;
+            /** Done Count */
+            done_count: number;
+            /** Failed Count */
+            failed_count: number;
+            /** Eta S */
+            eta_s: number | null;
         };
         /**
          * JobState
@@ -728,8 +1500,33 @@ export interface components {
             reason: string | null;
         };
         /**
+         * KeptRange
+         * @description Half-open, in seconds of the uncut lecture.
+         */
+        KeptRange: {
+            /** Start S */
+            start_s: number;
+            /** End S */
+            end_s: number;
+        };
+        /**
+         * KnownFile
+         * @description Whether a file with that digest is a lecture already.
+         */
+        KnownFile: {
+            lecture: components["schemas"]["LectureRef"] | null;
+        };
+        /**
          * Lecture
          * @description A replay or recorded lesson.
+         *
+         *     Attributes:
+         *         duration_s: Of what plays.
+         *         chapters: In the time of what plays, like the captions' addresses.
+         *         is_partial: More renditions are being made; those that are ``done`` play.
+         *         source: For those who may change the material; null for everybody else.
+         *         may_manage: May change, delete and transcode it.
+         *         may_edit: May change captions, chapters, poster and cuts.
          */
         Lecture: {
             /** Id */
@@ -760,8 +1557,24 @@ export interface components {
             renditions: components["schemas"]["Rendition"][];
             /** Jobs */
             jobs: components["schemas"]["JobSummary"][];
+            /** Captions */
+            captions: components["schemas"]["CaptionRef"][];
+            /** Chapters */
+            chapters: components["schemas"]["Chapter"][];
+            /** Waveform Url */
+            waveform_url: string | null;
+            /** Audio Download Url */
+            audio_download_url: string | null;
+            source: components["schemas"]["LectureSource"] | null;
+            /** Posters */
+            posters: components["schemas"]["PosterRef"][];
+            /** Is Partial */
+            is_partial: boolean;
+            edit: components["schemas"]["EditSummary"] | null;
             /** May Manage */
             may_manage: boolean;
+            /** May Edit */
+            may_edit: boolean;
         };
         /**
          * LectureChange
@@ -801,6 +1614,30 @@ export interface components {
             total: number;
             /** Items */
             items: components["schemas"]["Lecture"][];
+        };
+        /** LectureRef */
+        LectureRef: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * LectureSource
+         * @description What a lecture is made from; ``notes`` are sentences about what was repaired or left out.
+         */
+        LectureSource: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "recording" | "upload";
+            /** Filename */
+            filename: string | null;
+            /** Size Bytes */
+            size_bytes: number | null;
+            /** Notes */
+            notes: string[];
         };
         /**
          * LectureState
@@ -969,6 +1806,60 @@ export interface components {
             description?: string;
         };
         /**
+         * OrphanChoice
+         * @description Which dry run to carry out.
+         */
+        OrphanChoice: {
+            /** Token */
+            token: string;
+        };
+        /**
+         * OrphanList
+         * @description A dry run; ``is_complete`` is false when there is more than one run can list.
+         */
+        OrphanList: {
+            /** Prefixes */
+            prefixes: components["schemas"]["OrphanPrefix"][];
+            /** Objects Count */
+            objects_count: number;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Is Complete */
+            is_complete: boolean;
+            /** Token */
+            token: string;
+        };
+        /**
+         * OrphanPrefix
+         * @description Objects under one prefix, and one sentence why nobody owns them.
+         */
+        OrphanPrefix: {
+            /** Prefix */
+            prefix: string;
+            /** Objects Count */
+            objects_count: number;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Why */
+            why: string;
+        };
+        /**
+         * OrphansDeleted
+         * @description What went; ``kept_count`` prefixes have an owner by now. Not complete: send it again.
+         */
+        OrphansDeleted: {
+            /** Prefixes Count */
+            prefixes_count: number;
+            /** Objects Count */
+            objects_count: number;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Kept Count */
+            kept_count: number;
+            /** Is Complete */
+            is_complete: boolean;
+        };
+        /**
          * OwnAccountChange
          * @description Change of one's own account; a new password needs the current one.
          */
@@ -989,6 +1880,53 @@ export interface components {
              */
             new_password?: string | null;
         };
+        /**
+         * PlannedRendition
+         * @description A rung or the audio of a job; ``reason`` is the plan's sentence about it.
+         */
+        PlannedRendition: {
+            /** Name */
+            name: string;
+            /** Kind */
+            kind: string;
+            /** Width */
+            width: number | null;
+            /** Height */
+            height: number | null;
+            /** Codec */
+            codec: string;
+            /** Bitrate Bps */
+            bitrate_bps: number | null;
+            state: components["schemas"]["JobState"];
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * PosterRef
+         * @description A picture that may be chosen by its name.
+         */
+        PosterRef: {
+            /** Name */
+            name: string;
+            /** Url */
+            url: string;
+        };
+        /**
+         * Posters
+         * @description What is shown now, and what may be chosen.
+         */
+        Posters: {
+            /** Poster Url */
+            poster_url: string | null;
+            /** Posters */
+            posters: components["schemas"]["PosterRef"][];
+        };
+        /**
+         * Priority
+         * @description What an editor may ask for.
+         * @enum {string}
+         */
+        Priority: "low" | "normal" | "high";
         /**
          * Problem
          * @description RFC 9457: what went wrong. ``type`` is stable, ``title`` is for people, in Chinese.
@@ -1023,6 +1961,17 @@ export interface components {
             whip_token: string;
             /** Ice Servers */
             ice_servers: components["schemas"]["IceServer"][];
+        };
+        /** Queue */
+        Queue: {
+            /** Name */
+            name: string;
+            /** Queued */
+            queued: number;
+            /** Running */
+            running: number;
+            /** Oldest Wait S */
+            oldest_wait_s: number | null;
         };
         /**
          * RecordingProgress
@@ -1235,8 +2184,48 @@ export interface components {
             warnings: string[];
         };
         /**
+         * Suggestion
+         * @description A slide change that may be the beginning of a chapter; ``confidence`` from 0 to 1.
+         */
+        Suggestion: {
+            /** Start S */
+            start_s: number;
+            /** Title */
+            title: string;
+            /** Confidence */
+            confidence: number;
+        };
+        /**
+         * Summary
+         * @description How busy it is; ``failed_units`` wait for a person.
+         */
+        Summary: {
+            /** Queues */
+            queues: components["schemas"]["Queue"][];
+            /** Workers */
+            workers: components["schemas"]["Worker"][];
+            /** Failed Units */
+            failed_units: number;
+        };
+        /**
+         * UncutMedia
+         * @description The uncut lecture, for the editing page.
+         */
+        UncutMedia: {
+            /** Hls Url */
+            hls_url: string;
+            /** Waveform Url */
+            waveform_url: string | null;
+            /** Storyboard Url */
+            storyboard_url: string | null;
+            /** Frame Rate */
+            frame_rate: number | null;
+        };
+        /**
          * Unit
          * @description One piece of work; ``speed`` in media seconds per second, ``progress`` from 0 to 1.
+         *
+         *     In lists ``log_tail`` is there for units that failed; the unit itself has it in any state.
          */
         Unit: {
             /** Id */
@@ -1245,6 +2234,8 @@ export interface components {
             key: string;
             /** Kind */
             kind: string;
+            /** Queue */
+            queue: string;
             state: components["schemas"]["UnitState"];
             /** Attempt */
             attempt: number;
@@ -1258,6 +2249,61 @@ export interface components {
             reason: string | null;
             /** Log Tail */
             log_tail: string;
+            /** Renditions */
+            renditions: string[];
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /** UnitAtWork */
+        UnitAtWork: {
+            /** Id */
+            id: string;
+            /** Key */
+            key: string;
+            /** Lecture Id */
+            lecture_id: string;
+        };
+        /**
+         * UnitDetail
+         * @description A unit with all that is known of it; attempts newest first.
+         */
+        UnitDetail: {
+            /** Id */
+            id: string;
+            /** Key */
+            key: string;
+            /** Kind */
+            kind: string;
+            /** Queue */
+            queue: string;
+            state: components["schemas"]["UnitState"];
+            /** Attempt */
+            attempt: number;
+            /** Worker */
+            worker: string | null;
+            /** Progress */
+            progress: number;
+            /** Speed */
+            speed: number | null;
+            /** Reason */
+            reason: string | null;
+            /** Log Tail */
+            log_tail: string;
+            /** Renditions */
+            renditions: string[];
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Job Id */
+            job_id: string;
+            lecture: components["schemas"]["LectureRef"];
+            /** Commands */
+            commands: string[];
+            /** Attempts */
+            attempts: components["schemas"]["Attempt"][];
         };
         /**
          * UnitState
@@ -1266,11 +2312,94 @@ export interface components {
          */
         UnitState: "waiting" | "queued" | "running" | "done" | "failed" | "cancelled";
         /**
+         * Upload
+         * @description A file that somebody sends; ``reason`` is a sentence for people.
+         */
+        Upload: {
+            /** Id */
+            id: string;
+            /** Filename */
+            filename: string;
+            /** Title */
+            title: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Received Bytes */
+            received_bytes: number;
+            state: components["schemas"]["UploadState"];
+            /** Reason */
+            reason: string | null;
+            /** Lecture Id */
+            lecture_id: string | null;
+            duplicate_of: components["schemas"]["LectureRef"] | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
+         * UploadLimits
+         * @description ``quota_bytes`` is null where there is no limit; ``extensions`` are those of tus.
+         */
+        UploadLimits: {
+            /** Max Size Bytes */
+            max_size_bytes: number;
+            /** Quota Bytes */
+            quota_bytes: number | null;
+            /** Used Bytes */
+            used_bytes: number;
+            /** Expires After S */
+            expires_after_s: number;
+            /** Extensions */
+            extensions: string[];
+        };
+        /** UploadPage */
+        UploadPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["Upload"][];
+        };
+        /**
+         * UploadState
+         * @description Where an upload is; the transitions are drawn in ``vod.uploads.service``.
+         * @enum {string}
+         */
+        UploadState: "receiving" | "done" | "duplicate" | "refused" | "expired";
+        /**
          * Visibility
          * @description Who may know that a class or lecture exists.
          * @enum {string}
          */
         Visibility: "public" | "members";
+        /**
+         * Worker
+         * @description A place where one unit at a time runs; ``seen_at`` is at most 10 minutes ago.
+         */
+        Worker: {
+            /** Name */
+            name: string;
+            /** Queues */
+            queues: string[];
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            unit: components["schemas"]["UnitAtWork"] | null;
+            /** Is Draining */
+            is_draining: boolean;
+        };
     };
     responses: never;
     parameters: never;
@@ -1810,6 +2939,400 @@ export interface operations {
             };
         };
     };
+    getJobs: {
+        parameters: {
+            query?: {
+                /** @description Words to look for */
+                q?: string;
+                /** @description Only in this state */
+                state?: components["schemas"]["JobState"];
+                /** @description Only of this kind */
+                kind?: string;
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getJobsSummary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Summary"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getJobsByJobId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchJobsByJobId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postJobsByJobIdCancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postJobsByJobIdRetry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getLectures: {
         parameters: {
             query?: {
@@ -1817,8 +3340,8 @@ export interface operations {
                 q?: string;
                 /** @description Only of this series */
                 series_id?: string;
-                /** @description Only in this state */
-                state?: components["schemas"]["LectureState"];
+                /** @description Only in this state; editors also see what was deleted lately */
+                state?: components["schemas"]["LectureState"] | "deleted";
                 /** @description From 1 */
                 page?: number;
                 page_size?: number;
@@ -2052,6 +3575,608 @@ export interface operations {
             };
         };
     };
+    postLecturesByLectureIdCaptions: {
+        parameters: {
+            query?: {
+                language?: string;
+                label?: string;
+                filename?: string;
+            };
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The track, as it was understood. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Captions"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLecturesByLectureIdCaptionsByCaptionId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+                caption_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Captions"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putLecturesByLectureIdCaptionsByCaptionId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+                caption_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaptionsChange"];
+            };
+        };
+        responses: {
+            /** @description Saved; the answer has the next version. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Captions"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteLecturesByLectureIdCaptionsByCaptionId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+                caption_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLecturesByLectureIdChapters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chapters"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putLecturesByLectureIdChapters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChaptersChange"];
+            };
+        };
+        responses: {
+            /** @description Saved; the answer has the next version. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chapters"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLecturesByLectureIdEdit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Edit"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putLecturesByLectureIdEdit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditChange"];
+            };
+        };
+        responses: {
+            /** @description The edit is in force; what plays now stays until the cut is finished. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Edit"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteLecturesByLectureIdEdit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Edit"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getLecturesByLectureIdJobs: {
         parameters: {
             query?: never;
@@ -2070,6 +4195,122 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putLecturesByLectureIdPoster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is shown from now on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Posters"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postLecturesByLectureIdRestore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is there again; what was being made of it is made again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lecture"];
                 };
             };
             /** @description Unauthorized */
@@ -2199,6 +4440,64 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postLecturesByLectureIdTranscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A job was started; its track appears among the captions. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3246,6 +5545,258 @@ export interface operations {
             };
         };
     };
+    getStorageOrphans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrphanList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postStorageOrphansDelete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrphanChoice"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrphansDeleted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUnitsFailed: {
+        parameters: {
+            query?: {
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailedUnitPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUnitsByUnitId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                unit_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnitDetail"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     postUnitsByUnitIdRetry: {
         parameters: {
             query?: never;
@@ -3295,6 +5846,603 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUploads: {
+        parameters: {
+            query?: {
+                /** @description Only in this state */
+                state?: components["schemas"]["UploadState"];
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postUploads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created; ``Location`` is where its bytes go. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    optionsUploads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description See the headers. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUploadsKnown: {
+        parameters: {
+            query: {
+                /** @description Of the file */
+                digest: string;
+                size_bytes: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnownFile"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUploadsLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadLimits"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUploadsByUploadId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postUploadsByUploadId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As for the method in ``X-HTTP-Method-Override``. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteUploadsByUploadId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Dropped. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    optionsUploadsByUploadId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description See the headers. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    headUploadsByUploadId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchUploadsByUploadId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored for good; ``Upload-Offset`` is where the next byte goes. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -4,7 +4,7 @@ import { computed, reactive, ref, watch } from "vue";
 import { desk } from "@/api/desk";
 import { hall } from "@/api/hall";
 import type { Upload, UploadLimits } from "@/api/pipeline";
-import type { ApiProblem } from "@/api/problem";
+import { asProblem, type ApiProblem } from "@/api/problem";
 import type { Visibility } from "@/api/types";
 import { fileOf, forgetHandle, keepHandle, type PickedFile } from "@/media/upload/handles";
 import {
@@ -183,13 +183,32 @@ export const useUploads = defineStore("uploads", () => {
     item.speed_bps = null;
     item.isRetrying = false;
     if (item.url !== null && (problem.status === 404 || problem.status === 410)) {
-      // The server has thrown the half away (time limit): the file is still at hand.
-      Object.assign(item, { url: null, sent: 0, state: "waiting", note: "uploads.startedAgain" });
+      void lookAfter(item);
     } else if (item.url === null && [400, 413, 415, 422].includes(problem.status)) {
       Object.assign(item, { state: "refused", problem });
     } else {
       Object.assign(item, { state: "broken", problem });
     }
+    remember();
+    pump();
+  }
+
+  /** Nothing takes more bytes: it came to an end and the answer was lost, or time ran out. */
+  async function lookAfter(item: UploadItem): Promise<void> {
+    try {
+      const known = await desk.upload(idOf(item.url));
+      if (known.state !== "receiving" && known.state !== "expired") {
+        await settle(item);
+        return;
+      }
+    } catch (error) {
+      const why = asProblem(error);
+      if (why.kind !== "not-found") {
+        Object.assign(item, { state: "broken", problem: why });
+        return;
+      }
+    }
+    Object.assign(item, { url: null, sent: 0, state: "waiting", note: "uploads.startedAgain" });
     remember();
     pump();
   }

@@ -127,6 +127,8 @@ export const editingEn: typeof editingZh = {
     question: "Delete these {count} places, {size} in all? This cannot be undone.",
     confirm: "Delete",
     deleted: "Orphaned files deleted",
+    deletedSome: "Deleted; {count} places are in use by now and were kept",
+    notAll: "There are more; this is a part of them. Look again afterwards.",
     objects: "{count} files",
   },
   poster: {

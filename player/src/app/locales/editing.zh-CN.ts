@@ -125,6 +125,8 @@ export const editingZh = {
     question: "删除上面列出的 {count} 处文件，共 {size}？删除后不能恢复。",
     confirm: "确定删除",
     deleted: "已删除无主文件",
+    deletedSome: "已删除，{count} 处刚刚又有了用处，留着没删",
+    notAll: "太多了，这里只列出一部分。删除后请再查看一次。",
     objects: "{count} 个文件",
   },
   poster: {

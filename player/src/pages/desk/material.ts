@@ -1,10 +1,10 @@
 /** A lecture's material as an editor reads it. Pure. */
-import type { LectureWithMaterial } from "@/api/pipeline";
+import type { Lecture } from "@/api/types";
 
 const READY = ["ready", "done"];
 
 /** `可看 1/5`, or null when all of it is there or nothing is known. */
-export function partOf(lecture: LectureWithMaterial): { done: number; total: number } | null {
+export function partOf(lecture: Lecture): { done: number; total: number } | null {
   if (!lecture.playback) return null;
   const rungs = lecture.renditions.filter((one) => one.kind === "video" || one.height !== null);
   const done = rungs.filter((one) => READY.includes(one.state)).length;

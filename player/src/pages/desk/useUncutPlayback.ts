@@ -1,11 +1,12 @@
 /** What the editors' pages play: the uncut lecture, so that times are those that are edited. */
 import { computed, shallowRef, watch, type Ref } from "vue";
 import { desk } from "@/api/desk";
-import type { Edit, LectureWithMaterial } from "@/api/pipeline";
+import type { Edit } from "@/api/pipeline";
+import type { Lecture } from "@/api/types";
 import { asProblem, type ApiProblem } from "@/api/problem";
 import type { PlayerSource } from "@/components/player/usePlayer";
 
-export function useUncutPlayback(id: string, lecture: Ref<LectureWithMaterial | null>) {
+export function useUncutPlayback(id: string, lecture: Ref<Lecture | null>) {
   const edit = shallowRef<Edit | null>(null);
   const isKnown = shallowRef(false);
   const problem = shallowRef<ApiProblem | null>(null);
