@@ -14,7 +14,7 @@ from kernel.blobs import BlobStore, open_blob_store
 from kernel.blobs.port import MIN_PART_BYTES, BlobInfo
 from kernel.clock import FakeClock
 from kernel.config import load_settings
-from kernel.errors import NotFoundError
+from kernel.errors import ConflictError
 from kernel.ids import new_id
 from kernel.layout import asset_prefix, poster_key, staging_prefix, upload_key, upload_tail_key
 from kernel.messages import UnitReleased
@@ -140,7 +140,7 @@ async def test_only_what_was_listed_goes_and_only_if_it_is_still_nobodys(
     token = (await orphans.find(at_most_s=60)).token
     await put(store, upload_key(second), upload_tail_key(first, received_bytes=1))
     soon = Orphans(hall.database, store, in_a_while(23.9), keep=WEEK)
-    with pytest.raises(NotFoundError):
+    with pytest.raises(ConflictError):
         await soon.delete(new_id(), at_most_s=60)
     # Something young lies beside it by now: it is left alone.
     gone = await soon.delete(token, at_most_s=60)
@@ -149,7 +149,7 @@ async def test_only_what_was_listed_goes_and_only_if_it_is_still_nobodys(
     assert gone.objects_count == 2
     assert await list_all(store) == {upload_key(second)}
     late = Orphans(hall.database, store, in_a_while(27), keep=WEEK)
-    with pytest.raises(NotFoundError):
+    with pytest.raises(ConflictError):
         await late.delete(token, at_most_s=60)
 
 
@@ -266,4 +266,4 @@ async def test_only_administrators_look_and_delete(sqlite_vod: Vod) -> None:
     wrong = await vod.call(
         "POST", "/storage/orphans/delete", role=Role.ADMIN, json={"token": new_id()}
     )
-    assert wrong.status == 404
+    assert wrong.status == 409

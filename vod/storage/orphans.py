@@ -16,7 +16,7 @@ from sqlalchemy import delete
 
 from kernel.blobs.port import BlobStore, Multipart
 from kernel.clock import Clock
-from kernel.errors import NotFoundError
+from kernel.errors import ConflictError
 from vod.db.engine import Database
 from vod.jobs.statements import change
 from vod.storage.groups import Group, iter_groups
@@ -99,7 +99,7 @@ class Orphans:
         """Delete what the dry run listed, as far as it is still nobody's.
 
         Raises:
-            NotFoundError: No such dry run, or it is older than an hour.
+            ConflictError: No such dry run, or it is older than an hour.
         """
         deadline_s = self._clock.monotonic_s() + at_most_s
         prefixes = objects = size_bytes = kept = 0
@@ -203,7 +203,7 @@ class Orphans:
         async with self._database.read() as session:
             row = await session.get(OrphanListing, token)
         if row is None or row.created_at <= self._clock.now() - LISTING_KEPT:
-            raise NotFoundError(
+            raise ConflictError(
                 "no such dry run, or it is too old", title_zh="清单已过期,请重新检查"
             )
         members: list[dict[str, Any]] = row.prefixes

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from vod.http.types import Body, Identifier, View
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from vod.http.types import Body, View
 
 
 class OrphanPrefix(View):
@@ -27,7 +31,7 @@ class OrphanList(View):
 class OrphanChoice(Body):
     """Which dry run to carry out."""
 
-    token: Identifier
+    token: Annotated[str, StringConstraints(max_length=64)]
 
 
 class OrphansDeleted(View):

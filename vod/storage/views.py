@@ -62,7 +62,7 @@ class OrphansDeleteView(_StorageView):
 
         Tags: storage
         Status Codes:
-            404: No such dry run, or it is older than an hour.
+            409: No such dry run, or it is older than an hour.
         """
         self.require_admin()
         gone = await self.orphans.delete(body.token, at_most_s=AT_MOST_S)
