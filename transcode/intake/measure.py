@@ -18,7 +18,7 @@ from transcode.intake.timing import (
     sort_times,
 )
 from transcode.intake.windows import Window, choose_field_order, comes_in_fields
-from transcode.specs import FieldOrder
+from transcode.specs import MAX_FRAME_RATE, FieldOrder
 
 MAX_LAST_S: Final = 10  # How long the last picture may say that it stays.
 
@@ -44,7 +44,12 @@ class MeasuredVideo:
 
     @property
     def constant_rate(self) -> Fraction | None:
-        """The source's rate where (nearly) every frame of its grid has a picture."""
+        """The source's rate where (nearly) every frame of its grid has a picture.
+
+        ``None`` above what a ``DecodeSpec`` names: then pictures are chosen by time alone.
+        """
+        if self.fit.rate is None or self.fit.rate > MAX_FRAME_RATE:
+            return None
         few = self.fit.held_count <= self.fit.frames_count * MAX_HELD_SHARE
         return self.fit.rate if few else None
 

@@ -16,9 +16,9 @@ from typing import Final
 from kernel.timing import from_seconds
 from transcode.intake.packets import TrackPackets
 from transcode.plan.rates import choose_constant_rate, choose_frame_rate
-from transcode.specs import MAX_FRAME_RATE
 
 MIN_RATE: Final = Fraction(1, 120)  # A slide every two minutes still is a rhythm.
+MAX_RATE: Final = Fraction(1000)  # Slow motion of phones is taken at 240.
 JITTER_SHARE: Final = 0.35  # Of a frame; milliseconds at 24 frames/s are 0.012.
 MAX_HELD_SHARE: Final = Fraction(1, 50)  # More pictures than that missing: the rate varies.
 DOUBLE_SHARE: Final = 0.3  # Of the usual distance: a packet that shows nothing of its own.
@@ -110,7 +110,7 @@ def _try_rate(
     ticks: Sequence[int], time_base: Fraction, rate: Fraction, fastest: Fraction
 ) -> RateFit | None:
     """Lay the grid over all time stamps; ``None`` when two fall together or one falls between."""
-    if not MIN_RATE <= rate <= MAX_FRAME_RATE:
+    if not MIN_RATE <= rate <= MAX_RATE:
         return None
     # Floats decide which frame a time belongs to; at 24 h they are exact to a nanosecond.
     step = float(time_base * rate)

@@ -80,7 +80,16 @@ def test_pictures_at_random_have_no_rate() -> None:
 
 @pytest.mark.parametrize(
     ("source", "lecture"),
-    [(60, 30), (50, 25), (48, 24), (2 * NTSC, NTSC), (25, 25), (1, 1), (Fraction(1, 10), 1)],
+    [
+        (60, 30),
+        (50, 25),
+        (48, 24),
+        (2 * NTSC, NTSC),
+        (25, 25),
+        (1, 1),
+        (Fraction(1, 10), 1),
+        (240, 30),
+    ],
     ids=str,
 )
 def test_a_lecture_keeps_every_frame_or_an_even_part_of_them(
