@@ -38,7 +38,7 @@ from tests.support.vod import Databases, Vod, databases, run_vod, sqlite_url, sq
 from tests.support.waiting import eventually
 from vod.accounts.roles import Role
 from vod.db.engine import open_database
-from vod.uploads import receiving, service, views
+from vod.uploads import admission, bodies, receiving, service
 from vod.uploads.digest import PART_BYTES
 from vod.uploads.models import Upload, UploadState
 from vod.uploads.queries import take_lease
@@ -180,7 +180,7 @@ async def test_several_files_at_once_do_not_mix(both: Vod) -> None:
 async def test_a_silent_line_is_given_up_and_what_came_is_kept(
     sqlite_vod: Vod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "IDLE_S", 0.2)
+    monkeypatch.setattr(bodies, "IDLE_S", 0.2)
     path = await start(sqlite_vod, 1000)
     async with broken_patch(sqlite_vod, path, 0, announced=1000, sent=b"x" * 400):
         await eventually(lambda: _is_at_least(sqlite_vod, path, 400), message="nothing was kept")
@@ -254,7 +254,7 @@ async def test_a_full_disk_is_507_and_what_was_stored_stays(sqlite_vod: Vod) -> 
 async def test_a_file_that_will_not_fit_is_refused_at_once(
     sqlite_vod: Vod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "SPARE_BYTES", 10**16)
+    monkeypatch.setattr(admission, "SPARE_BYTES", 10**16)
     answer = await sqlite_vod.call(
         "POST", "/uploads", role=Role.EDITOR,
         headers={**TUS, "Upload-Length": "5", "Upload-Metadata": "filename YQ=="},
@@ -305,15 +305,36 @@ async def test_a_slow_store_slows_the_sender_down(
 
 
 class FlakyStore(DirectoryBlobStore):
-    """A directory that cannot complete an object ``failures`` times."""
+    """A directory that cannot complete an object ``failures`` times, nor take so many parts."""
 
-    failures = 0
+    failures = part_failures = 0
+
+    async def put_part(self, multipart: Multipart, number: int, data: bytes) -> str:
+        if number > 1 and self.part_failures:
+            self.part_failures -= 1
+            raise DependencyError("S3 is away")
+        return await super().put_part(multipart, number, data)
 
     async def complete_multipart(self, *arguments: Any, **options: Any) -> Any:
         if self.failures:
             self.failures -= 1
             raise DependencyError("S3 is away")
         return await super().complete_multipart(*arguments, **options)
+
+
+async def test_a_store_that_fails_in_the_middle_is_503_and_costs_one_part(
+    sqlite_url: str, short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FlakyStore(short_dir / "blobs")
+    store.part_failures = 1
+    monkeypatch.setattr("vod.app.open_blob_store", lambda _settings: store)
+    data = make_bytes(2 * PART_BYTES)
+    async with run_vod(sqlite_url, short_dir) as vod:
+        path = await start(vod, len(data))
+        assert (await patch(vod, path, 0, data)).status == 503
+        assert await offset_of(vod, path) == PART_BYTES
+        await go_on(vod, path, data)
+        assert await read_object(vod, path) == data
 
 
 async def test_an_upload_that_could_not_be_finished_is_finished_later(

@@ -32,33 +32,23 @@ from kernel.errors import (
     CapacityError,
     ConflictError,
     DependencyError,
-    InputError,
     LockedError,
-    NotAllowedError,
-    NotFoundError,
-    StorageFullError,
 )
 from kernel.ids import new_id
 from kernel.layout import upload_key
 from vod.accounts.models import Account
 from vod.accounts.roles import Viewer
-from vod.classes.models import LiveClass
 from vod.db.engine import Database
-from vod.lectures.models import Lecture
-from vod.series.service import require_series
-from vod.uploads import queries
+from vod.uploads import admission, queries
 from vod.uploads.digest import choose_part_bytes
 from vod.uploads.finishing import finish_upload, is_complete
 from vod.uploads.metrics import UploadMetrics
 from vod.uploads.models import Upload, UploadState
-from vod.uploads.policy import may_replace
 from vod.uploads.receiving import LEASE, OCTETS, Receiver, Tools, find_multipart
 from vod.uploads.wishes import UploadWish
 
 MAX_RECEIVING: Final = 24  # Connections that send at once; each holds two parts in memory at most.
-MAX_UNFINISHED: Final = 200  # Per account.
 RENEW_S: Final = 10.0  # Three chances per lease.
-SPARE_BYTES: Final = 256 * 1024 * 1024  # Room that a new upload leaves for everything else.
 HASH_WORKERS: Final = 2
 
 log = structlog.get_logger(__name__)
@@ -116,12 +106,12 @@ class Uploads:
             NotFoundError, NotAllowedError: The lecture whose file is to be replaced.
             StorageFullError: It would not fit.
         """
-        self._check_size(wanted.size_bytes)
+        admission.check_size(wanted.size_bytes, max_bytes=self.max_bytes)
         account_id = viewer.account_id or ""
         async with self._database.read() as session:
-            await self._check_rights(session, wanted.wish, viewer)
+            await admission.check_wish(session, wanted.wish, viewer)
             await self._check_quota(session, account_id, wanted.size_bytes)
-        await self._check_room(wanted.size_bytes)
+        admission.check_room(wanted.size_bytes, free_bytes=await self._blobs.free_bytes())
         upload_id = new_id()
         multipart = await self._blobs.start_multipart(
             upload_key(upload_id),
@@ -144,6 +134,11 @@ class Uploads:
             raise
         log.info("upload_created", upload_id=upload_id, size_bytes=wanted.size_bytes)
         return upload
+
+    async def _check_quota(self, session: AsyncSession, account_id: str, size_bytes: int) -> None:
+        await admission.check_quota(
+            session, account_id, size_bytes=size_bytes, quota_bytes=self.quota_bytes
+        )
 
     def _build(
         self, wanted: NewUpload, upload_id: str, account_id: str, *, now: datetime
@@ -168,60 +163,6 @@ class Uploads:
             created_at=now,
             expires_at=now + self.expires,
         )
-
-    def _check_size(self, size_bytes: int) -> None:
-        if size_bytes == 0:
-            raise InputError("the file is empty", field="Upload-Length", title_zh="文件是空的")
-        if size_bytes > self.max_bytes:
-            raise InputError(
-                f"the file has {size_bytes} bytes, the limit is {self.max_bytes}",
-                field="Upload-Length",
-                status=413,
-                title_zh=f"文件太大,最大可上传 {describe_size(self.max_bytes)}",
-            )
-
-    async def _check_rights(self, session: AsyncSession, wish: UploadWish, viewer: Viewer) -> None:
-        if wish.series_id is not None:
-            await require_series(session, wish.series_id)
-        if wish.lecture_id is None:
-            return
-        row = (
-            await session.execute(
-                select(LiveClass.instructor_id, Upload.account_id)
-                .select_from(Lecture)
-                .outerjoin(LiveClass, LiveClass.id == Lecture.live_class_id)
-                .outerjoin(Upload, Upload.id == Lecture.upload_id)
-                .where(Lecture.id == wish.lecture_id, Lecture.deleted_at.is_(None))
-            )
-        ).one_or_none()
-        if row is None:
-            raise NotFoundError("no such lecture")
-        if not may_replace(viewer, instructor_id=row.instructor_id, uploader_id=row.account_id):
-            raise NotAllowedError("only editors and its instructor replace the file of a lecture")
-
-    async def _check_quota(self, session: AsyncSession, account_id: str, size_bytes: int) -> None:
-        if await queries.count_unfinished(session, account_id) >= MAX_UNFINISHED:
-            raise ConflictError(
-                f"there are {MAX_UNFINISHED} unfinished uploads",
-                title_zh="未完成的上传太多,请先完成或取消一些",
-            )
-        if self.quota_bytes is None:
-            return
-        used = await queries.sum_used_bytes(session, account_id)
-        if used + size_bytes > self.quota_bytes:
-            raise InputError(
-                f"{used} of {self.quota_bytes} bytes are used, {size_bytes} more do not fit",
-                field="Upload-Length",
-                status=413,
-                title_zh=(
-                    f"上传空间不足:已用 {describe_size(used)},共 {describe_size(self.quota_bytes)}"
-                ),
-            )
-
-    async def _check_room(self, size_bytes: int) -> None:
-        free = await self._blobs.free_bytes()
-        if free is not None and size_bytes + SPARE_BYTES > free:
-            raise StorageFullError(f"{size_bytes} bytes do not fit into {free} that are left")
 
     # ---- receiving -----------------------------------------------------------------------------
 
@@ -370,13 +311,3 @@ class Uploads:
                 ended.bytes_deleted_at, ended.tail = self._clock.now(), []
             elif ended is not None:
                 await session.delete(ended)
-
-
-def describe_size(size_bytes: int) -> str:
-    """Say a size to people: ``16 GB``, rounded."""
-    value, unit = float(size_bytes), "字节"
-    for larger in ("KB", "MB", "GB", "TB"):
-        if value < 1024:  # noqa: PLR2004 - of the next unit
-            break
-        value, unit = value / 1024, larger
-    return f"{value:.3g} {unit}"

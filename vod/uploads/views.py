@@ -6,36 +6,26 @@ Spec: https://tus.io/protocols/resumable-upload. Every answer carries ``Tus-Resu
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any, Final
 
-import structlog
-from aiohttp import ClientError, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
 from aiohttp_pydantic.oas.typing import r200, r201, r204
 from pydantic import Field
 
-from kernel.errors import ChecksumError, HallError, InputError, NotAllowedError
+from kernel.errors import NotAllowedError
 from vod.http.keys import UPLOADS
 from vod.http.pagination import PageQuery, page_members
 from vod.http.view import ApiView, require_id, respond
 from vod.uploads import queries, schemas, tus
+from vod.uploads.bodies import build_too_long, receive_body
 from vod.uploads.digest import DIGEST_PATTERN
 from vod.uploads.models import Upload, UploadState
 from vod.uploads.policy import may_upload
-from vod.uploads.receiving import Receiver
 from vod.uploads.service import NewUpload, Uploads
 from vod.uploads.wishes import read_wish
 
 PREFIX: Final = "/api/v1/uploads"
-READ_BYTES: Final = 256 * 1024
-SETTLE_S: Final = 4.0  # Of a vod that stops: less than what it is given.
-IDLE_S: Final = 30.0  # A connection that sends nothing for so long is dead; what came is kept.
-# What reading a body raises when its sender is gone.
-_BROKEN: Final = (ConnectionError, ClientError, HttpProcessingError, TimeoutError, EOFError)
 _OVERRIDES: Final = frozenset({"PATCH", "DELETE"})
-
-log = structlog.get_logger(__name__)
 
 
 class _UploadBase(ApiView):
@@ -57,8 +47,8 @@ class _UploadBase(ApiView):
             upload_id, self.viewer, offset=offset, is_checked=checksum is not None
         ) as receiver:
             if length is not None and length > receiver.left_bytes:
-                raise _too_long(receiver)
-            end = await _receive(self.request, receiver, checksum)
+                raise build_too_long(receiver)
+            end = await receive_body(self.request, receiver, checksum)
         await self.uploads.finish_if_complete(upload_id)
         return end
 
@@ -71,60 +61,6 @@ class _UploadBase(ApiView):
     def respond_options(self) -> web.Response:
         headers = {**tus.build_options(self.uploads.max_bytes), "Cache-Control": "no-store"}
         return web.Response(status=204, headers=headers)
-
-
-async def _receive(request: web.Request, receiver: Receiver, checksum: tus.Checksum | None) -> int:
-    """Take the whole body, or what comes of it; return the new offset.
-
-    Raises:
-        ChecksumError: 460, nothing of the body is kept.
-        InputError: 413, there is more than the file has; 400, the sender left (nobody hears it).
-    """
-    hashed = checksum.new_hash() if checksum else None
-    try:
-        async for data in _iter_body(request):
-            if len(data) > receiver.left_bytes:
-                raise _too_long(receiver)
-            if hashed is not None:
-                hashed.update(data)
-            await receiver.add(data)
-    except _BROKEN as error:
-        log.info("upload_broke_off", offset=receiver.offset, error=repr(error))
-        await receiver.settle_broken()
-        raise InputError("the body broke off") from error
-    except asyncio.CancelledError:  # vod stops, or the server noticed the broken line first.
-        await asyncio.shield(_settle_cancelled(receiver))
-        raise
-    if hashed is not None and checksum is not None and hashed.digest() != checksum.digest:
-        # Spec: on a mismatch the server MUST respond with 460 and discard the chunk.
-        raise ChecksumError(f"the body's {checksum.algorithm} is another")
-    return await receiver.settle()
-
-
-async def _settle_cancelled(receiver: Receiver) -> None:
-    try:
-        async with asyncio.timeout(SETTLE_S):
-            await receiver.settle_broken()
-    except (HallError, TimeoutError) as error:
-        log.info("upload_not_settled", offset=receiver.offset, error=repr(error))
-
-
-async def _iter_body(request: web.Request) -> Any:
-    while True:
-        async with asyncio.timeout(IDLE_S):
-            data = await request.content.read(READ_BYTES)
-        if not data:
-            return
-        yield data
-
-
-def _too_long(receiver: Receiver) -> InputError:
-    return InputError(
-        f"only {receiver.left_bytes} bytes are missing",
-        field="Content-Length",
-        status=413,
-        title_zh="发送的数据比文件还长",
-    )
 
 
 class UploadsView(_UploadBase):

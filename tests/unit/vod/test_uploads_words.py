@@ -16,6 +16,7 @@ from kernel.blobs.port import MAX_PARTS, MIN_PART_BYTES
 from kernel.errors import InputError
 from vod.accounts.roles import Role, Viewer, Visibility
 from vod.uploads import tus
+from vod.uploads.admission import describe_size
 from vod.uploads.digest import (
     PART_BYTES,
     choose_part_bytes,
@@ -24,7 +25,6 @@ from vod.uploads.digest import (
     digest_path_blocking,
 )
 from vod.uploads.policy import may_replace, may_upload
-from vod.uploads.service import describe_size
 from vod.uploads.wishes import build_title, clean_filename, read_wish
 
 KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=","))
