@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from kernel.messages import SourceReport
-from kernel.timing import TICKS_PER_S, format_clock, to_seconds
+from kernel.timing import TICKS_PER_S, format_clock, from_seconds, to_seconds
 from transcode.intake import notes as say
 from transcode.intake.chapters import map_chapters
 from transcode.intake.containers import refusal
@@ -53,8 +53,9 @@ def conclude(looked: Looked, container: Container, *, key: str, size_bytes: int)
     if video is None and audio is None:
         raise refusal("no track decodes", _describe_empty(container))
     holes = _check_times(video, audio)
+    delay_s = video.delay_s if video else Fraction(0)
     clock = build_clock(
-        video.extent if video else None,
+        video.extent.shift(-delay_s) if video else None,
         audio.extent if audio else None,
         video.rate if video else None,
     )
@@ -83,8 +84,9 @@ def conclude(looked: Looked, container: Container, *, key: str, size_bytes: int)
             demuxer=container.demuxer,
             video_index=video.stream.index if video else None,
             audio_index=audio.stream.index if audio else None,
-            offset_ticks=clock.offset_ticks,
+            offset_ticks=clock.offset_ticks + from_seconds(delay_s),
         ),
+        sound_offset_ticks=clock.offset_ticks,
         duration_ticks=clock.duration_ticks,
         video=_video_facts(video, pictures, clock, is_damaged=looked.is_damaged)
         if video and pictures

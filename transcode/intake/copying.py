@@ -67,6 +67,7 @@ def judge_track(
         (fit.rate == rate, "帧率不固定或过高"),
         (not fit.held_count and not packets.hidden_count and not is_damaged, "画面有缺失或损坏"),
         (not clock.head_hold_s and not clock.tail_hold_s, "画面和声音的长度不同"),
+        (not packets.guessed_count, "画面的时间信息不完整"),
         (sorted(frames) == list(range(len(frames))), "画面的时间信息不完整"),
         (_is_closed(frames, packets.is_key), "关键帧不规则"),
     )

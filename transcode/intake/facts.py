@@ -37,12 +37,15 @@ class UploadFacts:
 
     Attributes:
         source: Names the tracks and the offset that make file time lecture time.
+        sound_offset_ticks: The same offset for sound, chapters and texts; pictures differ from it
+            where decoders show them late (AVI with B-frames).
         video: ``None`` for sound alone.
         has_audio: Otherwise a silent rendition is made.
         content: What trial encodes showed; ``None`` before them, or when they said nothing.
     """
 
     source: FileSource
+    sound_offset_ticks: int
     duration_ticks: int
     video: VideoFacts | None
     has_audio: bool

@@ -31,6 +31,8 @@ class MeasuredVideo:
         ticks: Pictures that decode, in ticks of the track, ascending.
         rate: Of the lecture that is made of it.
         lead_s: What was left out at the start because no keyframe comes before it.
+        delay_s: How much later than meant decoders show pictures of a file that has decoding
+            times only (AVI with B-frames); ``extent`` has it, sound does not.
     """
 
     stream: VideoStream
@@ -41,6 +43,7 @@ class MeasuredVideo:
     extent: Extent
     field_order: FieldOrder
     lead_s: Fraction
+    delay_s: Fraction = Fraction(0)
 
     @property
     def constant_rate(self) -> Fraction | None:
@@ -88,7 +91,8 @@ def measure_video(
     first = min(packets.pts)
     if windows[0].video_s and not is_whole:
         ticks = _start_at(ticks, round(windows[0].video_s[0] / base), is_guessed=_guessed(packets))
-    lead = Fraction(0) if _guessed(packets) else (ticks[0] - first) * base
+    late = (ticks[0] - first) * base
+    lead, delay = (Fraction(0), late) if _guessed(packets) else (late, Fraction(0))
     fit = fit_rate(ticks, base, nominal=stream.nominal_rate)
     rate = choose_lecture_rate(fit)
     if fit.rate is not None:
@@ -97,7 +101,7 @@ def measure_video(
         last = _last_duration(packets) * base
         stays = last if 0 < last <= MAX_LAST_S else 1 / rate
         extent = Extent(ticks[0] * base, ticks[-1] * base + stays)
-    return MeasuredVideo(stream, packets, tuple(ticks), fit, rate, extent, order, lead)
+    return MeasuredVideo(stream, packets, tuple(ticks), fit, rate, extent, order, lead, delay)
 
 
 def _guessed(packets: TrackPackets) -> bool:

@@ -146,6 +146,9 @@ class Extent:
     def length_s(self) -> Fraction:
         return self.end_s - self.start_s
 
+    def shift(self, by_s: Fraction) -> Extent:
+        return Extent(self.start_s + by_s, self.end_s + by_s)
+
 
 @dataclass(frozen=True, slots=True)
 class LectureClock:

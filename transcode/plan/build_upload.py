@@ -232,12 +232,13 @@ def _weigh(rungs: tuple[Rung, ...]) -> float:
 
 def _plan_audio(work: _Work) -> UnitPlan:
     facts = work.facts
+    source = facts.source.model_copy(update={"offset_ticks": facts.sound_offset_ticks})
     spec = EncodeAudioSpec(
         spans=(
             AudioSpan(
                 start_ticks=0,
                 end_ticks=facts.duration_ticks,
-                source=facts.source if facts.has_audio else None,
+                source=source if facts.has_audio else None,
             ),
         ),
         bitrate_bps=AUDIO_BPS,

@@ -50,7 +50,7 @@ async def plan_upload(context: UnitContext) -> Outcome:
         context,
         media,
         container.texts,
-        offset_ticks=facts.source.offset_ticks,
+        offset_ticks=facts.sound_offset_ticks,
         duration_ticks=facts.duration_ticks,
     )
     facts = replace(

@@ -59,6 +59,7 @@ def make_facts(
             key="uploads/u", size_bytes=1000, demuxer="mov",
             video_index=0 if has_video else None, audio_index=1 if has_audio else None,
         ),
+        sound_offset_ticks=0,
         duration_ticks=seconds * TICKS_PER_S,
         video=video if has_video else None,
         has_audio=has_audio,
@@ -252,3 +253,11 @@ def test_keyframes_must_be_idr_and_parameters_stay_the_same() -> None:
     assert check_units(idr, [same, ""], 3) == ""
     assert "单独解码" in check_units(idr, [same, same], 4)
     assert "中途改变" in check_units(idr, [same, other], 3)
+
+
+def test_sound_keeps_its_place_where_pictures_are_shown_late() -> None:
+    facts = make_facts()
+    late = facts.source.model_copy(update={"offset_ticks": 3600})
+    units = by_key(plan(replace(facts, source=late)))
+    assert units["audio"].spec["spans"][0]["source"]["offset_ticks"] == 0
+    assert units["first-0000"].spec["source"]["offset_ticks"] == 3600
