@@ -37,7 +37,8 @@ from transcode.specs import (
 
 LONG_TICKS: Final = 15 * 60 * TICKS_PER_S  # From here on video waits in the queue ``long``.
 FIRST_TICKS: Final = 20 * TICKS_PER_S  # A shorter lecture is whole as soon as a part of it.
-STATION_FIRST_TICKS: Final = 300 * TICKS_PER_S  # Then even the station rung is worth watching.
+# Measured on 720p: 360p alone takes 30 % of the ladder's CPU seconds, the station rung 13 %.
+STATION_FIRST_TICKS: Final = 10 * 60 * TICKS_PER_S
 SOUND_GRID_RATE: Final = Fraction(
     25
 )  # Of a lecture without pictures: its segments still are 4 s long.
@@ -139,17 +140,19 @@ def build_upload_plan(
 def choose_first_rung(ladder: Ladder, copied: Rung | None, *, duration_ticks: int) -> Rung | None:
     """The rung that is published alone, before the others.
 
-    The copied one, since it is there at once; else the smallest that is good to watch. ``None``
-    when waiting for the whole set costs nothing: a short lecture, or a single rung.
+    The copied one, since it is there at once; of a short lecture the smallest that is good to
+    watch, of a long one the station rung. ``None`` when waiting for the whole set costs nothing: a
+    very short lecture, or a single rung.
     """
     if duration_ticks < FIRST_TICKS or len(ladder.rungs) <= 1:
         return None
     if copied is not None:
         return copied
-    good = [rung for rung in ladder.rungs if rung.name != STATION_NAME]
-    if len(good) > 1:
-        return good[-1]
-    return ladder.rungs[-1] if duration_ticks >= STATION_FIRST_TICKS else None
+    station = next((rung for rung in ladder.rungs if rung.name == STATION_NAME), None)
+    if station is not None and duration_ticks >= STATION_FIRST_TICKS:
+        return station
+    good = [rung for rung in ladder.rungs if rung is not station]
+    return good[-1] if len(good) > 1 else None
 
 
 def _build_ladder(facts: UploadFacts, video: VideoFacts) -> Ladder:

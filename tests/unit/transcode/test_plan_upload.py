@@ -135,6 +135,12 @@ def test_the_first_publication_is_a_rung_that_is_good_to_watch_with_sound() -> N
     assert not any(key.startswith("video-") for key in units["publish-first"].after)
 
 
+def test_the_first_publication_of_a_long_lecture_is_what_is_made_quickest() -> None:
+    units = by_key(plan(make_facts(3600)))
+    first = parse_spec(PublishSpec, units["publish-first"].spec)
+    assert [rung.name for rung in first.rungs] == ["station"]
+
+
 def test_sound_alone_has_no_pictures_to_wait_for() -> None:
     report = plan(make_facts(has_video=False))
     assert [unit.key for unit in report.units] == ["audio", "images", "publish"]
