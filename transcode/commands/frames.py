@@ -26,6 +26,10 @@ LEAD_FRAMES: Final = 2  # Kept before a range: the picture shown when it begins 
 DECODE_THREADS: Final = 4  # Enough for 4K at the encoders' pace; each holds pictures in memory.
 _TRANSFERS: Final = {"sdr": "bt709", "pq": "smpte2084", "hlg": "arib-std-b67"}
 _WIDE_PRIMARIES: Final = ("bt2020", "smpte432")
+_DROPPED_OF_HDR: Final = (
+    *("A53_CC", "SEI_UNREGISTERED", "DYNAMIC_HDR_PLUS", "DYNAMIC_HDR_VIVID"),
+    *("DOVI_RPU_BUFFER", "DOVI_METADATA", "ICC_PROFILE"),
+)
 _TURNS: Final = {
     0: (),
     90: (("transpose", "clock"),),
@@ -178,9 +182,11 @@ def _convert(stream: Stream, rung: Rung, spec: EncodeVideoSpec) -> Stream:
         options |= _colour_options(decode, spec)
     if turn_deg in (90, 270):
         width, height = height, width
-    # Captions, mastering data and the like would reach the encoders, or make the scaler build
-    # its tables anew for every picture.
-    stream = stream.filter("sidedata", mode="delete")
+    is_hdr = decode is not None and decode.transfer != "sdr"
+    for kind in _DROPPED_OF_HDR if is_hdr else ("-1",):
+        # Captions and serial numbers would reach the encoders, data that change from picture to
+        # picture make the scaler build its tables anew. The mastering screen's peak is needed.
+        stream = stream.filter("sidedata", mode="delete", type=kind)
     stream = stream.filter("scale", width, height, **options).filter("format", "yuv420p")
     if decode is not None and decode.is_mirrored:
         stream = stream.filter("hflip")
@@ -204,6 +210,8 @@ def _colour_options(decode: DecodeSpec, spec: EncodeVideoSpec) -> dict[str, Any]
             "in_primaries": decode.primaries,
             "out_transfer": spec.colour,
             "out_primaries": spec.colour,
+            # Bright clouds are compressed; the default cuts them off at white.
+            "intent": "perceptual",
         }
     return options
 
