@@ -28,9 +28,11 @@ from tests.support.vod import databases as databases  # noqa: PLC0414 - a fixtur
 from tests.support.vod import sqlite_url as sqlite_url  # noqa: PLC0414 - a fixture
 from tests.support.vod import sqlite_vod as sqlite_vod  # noqa: PLC0414 - a fixture
 from tests.support.vod import vod as vod  # noqa: PLC0414 - a fixture
-from vod.accounts.roles import Role
+from vod.accounts.roles import Role, Visibility
 from vod.assets.cleanup import Cleanup
+from vod.jobs.planning import plan_upload
 from vod.lectures.models import Lecture
+from vod.uploads.models import Upload, UploadState
 
 KEPT = [{"start_s": 1.0, "end_s": 2.5}, {"start_s": 4.0, "end_s": 6.0}]
 CUT_HASH = "c" * 32
@@ -43,11 +45,11 @@ async def list_units(vod: Vod, lecture_id: str, kind: str) -> dict[str, dict[str
     return {unit["key"]: unit for unit in jobs[0]["units"]}
 
 
-async def make_base(vod: Vod, lecture_id: str) -> AssetReport:
+async def make_base(vod: Vod, lecture_id: str, *, kind: str = "transcode_recording") -> AssetReport:
     """Carry out the newest transcoding job."""
-    units = await list_units(vod, lecture_id, "transcode_recording")
+    units = await list_units(vod, lecture_id, kind)
     claimed = await finish(vod, units["plan"]["id"], make_plan().model_dump(mode="json"))
-    units = await list_units(vod, lecture_id, "transcode_recording")
+    units = await list_units(vod, lecture_id, kind)
     for key in ("video-0", "video-1", "audio"):
         await finish(vod, units[key]["id"], {})
     report = make_asset(claimed.asset_id)
@@ -201,10 +203,13 @@ async def test_a_cut_in_the_making_survives_a_re_encode_that_begins(vod: Vod) ->
 
 async def test_what_was_cut_out_stays_out_when_the_class_is_reopened(vod: Vod) -> None:
     lecture_id, broadcast_id = await hold_class(vod)
-    await make_base(vod, lecture_id)
+    first = await make_base(vod, lecture_id)
     await put_edit(vod, lecture_id, 0, [{"start_s": 1.0, "end_s": 4.0}])
     cut = await make_cut(vod, lecture_id)
     await vod.send_ended(broadcast_id, version=2, segments=6)
+    # The old cut plays on, not the longer recording with all that was taken out.
+    assert await find_pointers(vod, lecture_id) == (asset_of(cut), asset_of(first))
+    assert (await put_edit(vod, lecture_id, 1)).status == 409
     await vod.send_event("recording_stored", broadcast_id, recording_version=2)
     units = await list_units(vod, lecture_id, "transcode_recording")
     claimed = await finish(vod, units["plan"]["id"], make_plan().model_dump(mode="json"))
@@ -217,6 +222,44 @@ async def test_what_was_cut_out_stays_out_when_the_class_is_reopened(vod: Vod) -
     edit = await get_edit(vod, lecture_id)
     assert (edit["version"], edit["state"]) == (2, "queued")
     assert edit["kept"] == [{"start_s": 1.0, "end_s": 4.0}, {"start_s": 6.0, "end_s": 12.0}]
+
+
+async def test_a_replaced_file_drops_the_edit_and_says_so(vod: Vod) -> None:
+    lecture_id, _ = await hold_class(vod)
+    await make_base(vod, lecture_id)
+    await put_edit(vod, lecture_id, 0)
+    cut = await make_cut(vod, lecture_id)
+    upload_id = new_id()
+    async with vod.services.database.write() as session:
+        upload = Upload(
+            id=upload_id,
+            account_id=vod.account_ids[Role.EDITOR],
+            filename="new.mp4",
+            metadata_text="",
+            title="新文件",
+            visibility=Visibility.PUBLIC,
+            lecture_id=lecture_id,
+            is_replacement=True,
+            size_bytes=10,
+            received_bytes=10,
+            part_bytes=10,
+            multipart="",
+            state=UploadState.DONE,
+            created_at=vod.clock.now(),
+            expires_at=vod.clock.now(),
+        )
+        session.add(upload)
+        lecture = await session.get_one(Lecture, lecture_id)
+        lecture.upload_id = upload_id
+        lecture.source_version += 1
+        await session.flush()
+        await plan_upload(session, lecture, upload, now=vod.clock.now())
+    assert (await find_pointers(vod, lecture_id))[0] == asset_of(cut)
+    replaced = await make_base(vod, lecture_id, kind="transcode_upload")
+    assert await find_pointers(vod, lecture_id) == (asset_of(replaced), None)
+    edit = await get_edit(vod, lecture_id)
+    assert (edit["version"], edit["state"]) == (2, "none")
+    assert edit["reason"] == "课程换了新文件,原来的剪辑已取消"
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ async def load_edit(session: AsyncSession, lecture: Lecture) -> EditFacts:
         return EditFacts(0, (), "none", None, None, base)
     job = await session.get(Job, edit.job_id) if edit.job_id is not None else None
     state = describe_state(has_cut=bool(edit.kept), job=job.state if job else None)
+    if state == "failed" and lecture.source_version > edit.source_version:
+        state = "queued"  # A longer recording is on its way and will be cut, too.
     return EditFacts(
         version=edit.version,
         kept=tuple((start, end) for start, end in edit.kept),
@@ -90,6 +92,11 @@ class EditService:
             edit = await load_newest_edit(session, lecture_id)
             _require_version(edit, version)
             base = await _require_base(session, lecture)
+            if base.source_version != lecture.source_version:
+                raise ConflictError(
+                    "the lecture is being made from a newer source",
+                    title_zh="课程正在换用新的内容,完成后才能剪辑",
+                )
             kept = read_kept(ranges, duration_ticks=base.duration_ticks)
             if not kept:
                 await _restore(session, lecture, edit, base, actor_id=actor_id, now=now)

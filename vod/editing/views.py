@@ -7,7 +7,6 @@ from typing import Final
 from aiohttp import web
 from aiohttp_pydantic.oas.typing import r200
 
-from kernel.errors import NotAllowedError
 from kernel.timing import to_seconds
 from vod.editing import schemas
 from vod.editing.present import present_media
@@ -15,9 +14,8 @@ from vod.editing.service import EditFacts, EditService, load_edit
 from vod.http.keys import CLOCK
 from vod.http.origin import read_origin
 from vod.http.view import ApiView, require_id, respond
-from vod.jobs.desk import load_instructor_id
-from vod.lectures.policy import may_see_jobs
 from vod.lectures.service import load_lecture
+from vod.material.access import require_change
 
 
 class LectureEditView(ApiView):
@@ -61,11 +59,7 @@ class LectureEditView(ApiView):
 
     async def _require_right(self, lecture_id: str) -> None:
         self.require_account()
-        require_id(lecture_id, "lecture")
-        async with self.database.read() as session:
-            instructor_id = await load_instructor_id(session, lecture_id)
-        if not may_see_jobs(self.viewer, instructor_id):
-            raise NotAllowedError("only editors and whoever taught it cut a lecture")
+        await require_change(self.database, require_id(lecture_id, "lecture"), self.viewer)
 
     async def _respond_edit(self, lecture_id: str) -> web.Response:
         async with self.database.read() as session:
