@@ -6,6 +6,7 @@ from typing import Final
 
 from kernel.errors import DependencyError, EncodeError
 from transcode.intake.containers import refusal
+from transcode.runner import ToolError
 
 _NETWORK_SIGNS: Final = (
     "HTTP error",
@@ -48,6 +49,8 @@ def explain_probe_failure(
     neither does a store that does not answer.
     """
     text = str(error)
+    if isinstance(error, ToolError) and error.cause in {"memory", "disk"}:
+        return error
     if text.startswith(("cannot start", "killed by SIGKILL", "killed by SIGTERM")):
         return error
     if not is_local and any(sign in text for sign in _NETWORK_SIGNS):
