@@ -64,6 +64,7 @@ export function deskRoutes(state, { find, pageOf, Problem, newId }) {
     const own = materialOf(lecture.id);
     return {
       ...lecture,
+      ...{ may_manage: true, may_edit: true },
       captions: own.captions.map(({ id, language, label, origin, is_edited }) => ({
         ...{ id, language, label, origin, is_edited, url: null },
       })),

@@ -19,6 +19,7 @@ import { secondsLeft, speedOf, withReading, type Reading } from "@/media/upload/
 import { loadRemembered, saveRemembered, type Remembered } from "@/media/upload/remembered";
 import { discardUpload, Transfer } from "@/media/upload/transfer";
 import { safeStorage } from "./preferences";
+import { useSession } from "./session";
 
 export interface UploadItem extends Remembered {
   state: TransferState;
@@ -47,6 +48,7 @@ export const idOf = (url: string | null) => url?.replace(/\/+$/, "").split("/").
 
 export const useUploads = defineStore("uploads", () => {
   const store = safeStorage();
+  const session = useSession();
   const items = ref<UploadItem[]>([]);
   const limits = ref<UploadLimits | null>(null);
   const files = new Map<string, File>();
@@ -221,7 +223,7 @@ export const useUploads = defineStore("uploads", () => {
     pump();
     try {
       adopt(item, await desk.upload(idOf(item.url)));
-      if (item.lectureId && !item.replaces) await applyDetails(item, item.lectureId);
+      if (mayRename(item)) await applyDetails(item, item.lectureId ?? "");
       limits.value = await desk.uploadLimits();
     } catch {
       item.note = "uploads.stateUnknown"; // The file is safe; only its page is not known yet.
@@ -251,10 +253,15 @@ export const useUploads = defineStore("uploads", () => {
     });
   }
 
+  /** Instructors name their file before it is sent; editors at any time. */
+  function mayRename(item: UploadItem): boolean {
+    return item.lectureId !== null && item.replaces === "" && session.may("edit");
+  }
+
   /** An editor changed title, series or visibility: before, during or after the sending. */
   async function detailsChanged(item: UploadItem): Promise<void> {
     remember();
-    if (item.state === "done" && item.lectureId) await applyDetails(item, item.lectureId);
+    if (item.state === "done" && mayRename(item)) await applyDetails(item, item.lectureId ?? "");
   }
 
   async function pause(item: UploadItem): Promise<void> {
