@@ -283,7 +283,11 @@ def test_every_input_is_a_forced_local_file(tmp_path: Path) -> None:
             program, spec, media=MediaInput(str(tmp_path / "-i"), "mp4"), outputs=outputs
         ),
         commands.decode_span(
-            program, source=tmp_path / "a", start_ticks=0, samples_count=1, output=tmp_path / "b"
+            program,
+            source=MediaInput(str(tmp_path / "a"), "mp4"),
+            start_ticks=0,
+            samples_count=1,
+            output=tmp_path / "b",
         ),
         commands.encode_audio(
             program, list_file=tmp_path / "l", gain_db=1, bitrate_bps=96_000, output=tmp_path / "o"
