@@ -246,6 +246,10 @@ def test_a_copied_track_is_cut_with_pieces_that_fit_it(
     copied = [item for item in media_of(job.path("180p.mp4")) if item in base_media]
     assert copied == [base_media[4]]  # Of [8, 10); no other segment was kept whole.
     assert job.report.renditions[0].codec == job.base.renditions[0].codec
+    # There was no poster to keep: one is taken from what is left, named by uncut time.
+    ((name,), at_s) = job.report.files["poster_candidates"], 0.4 + 0.3 * 7.8
+    assert int(name[7:-4]) / 1000 == pytest.approx(at_s, abs=0.03)
+    assert job.path("poster.jpg").read_bytes()[:2] == b"\xff\xd8"
 
 
 def make_upload(path: Path, profile: str, b_frames: int) -> None:

@@ -88,7 +88,11 @@ def unite_inits(base: bytes, others: Sequence[bytes]) -> bytes:
     for sets, read in ((sps, _read_sps_id), (pps, _read_pps_id)):
         numbers = [read(item) for item in sets]
         if len(set(numbers)) != len(numbers) or len(sets) > _MAX_SETS:
-            raise EncodeError(f"parameter sets collide: {numbers}", permanent=True)
+            raise EncodeError(
+                f"parameter sets collide: {numbers}",
+                permanent=True,
+                title_zh="这门课程是旧版本转码的,请先重新转码再剪辑",
+            )
     body = _render_config(_Config(config.head, tuple(sps), tuple(pps), config.tail))
     path, box = _find_config(base)
     grown = struct.pack(">I4s", 8 + len(body), b"avcC") + body

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from kernel.errors import BlobMissingError, EncodeError
 from kernel.messages import AssetReport, FileRole, KeptRange
+from kernel.timing import to_seconds
 from transcode import commands
 from transcode.context import Outcome, UnitContext, describe_command
 from transcode.edit.extras import (
@@ -24,6 +25,7 @@ from transcode.edit.plan import KeptFrames, place_kept
 from transcode.edit.sound import choose_frames, count_frames_blocking, cut_sound_blocking
 from transcode.edit.specs import CutFacts, PieceRef, PublishCutSpec
 from transcode.joins import JoinedFile, Piece, half_frame_ticks, join_blocking
+from transcode.posters import name_poster
 from transcode.publishing import (
     AUDIO_FILE,
     AUDIO_NAME,
@@ -39,6 +41,7 @@ from transcode.verify import check_lengths, verify_files
 
 JOIN_SHARE: Final = 0.5
 VERIFY_SHARE: Final = 0.7
+POSTER_PLACE: Final = 0.3  # Past the greeting.
 MAX_EXTRA_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -237,10 +240,29 @@ async def _choose_posters(job: _Job) -> dict[FileRole, tuple[str, ...]]:
         poster = job.context.folder / POSTER
         await asyncio.to_thread(poster.write_bytes, await asyncio.to_thread(best))
         return {"poster": (POSTER,), "poster_candidates": candidates}
-    if not job.facts.rungs and files.get("poster"):
+    if job.facts.rungs:
+        return await _grab_poster(job, job.facts.rungs[0])
+    if files.get("poster"):
         await _copy(job, files["poster"][0])  # It was drawn.
         return {"poster": files["poster"]}
     return {}
+
+
+async def _grab_poster(job: _Job, rung: Rung) -> dict[FileRole, tuple[str, ...]]:
+    """All candidates were cut out: take a picture of what is left."""
+    folder = job.context.folder
+    out = rung.frame_ticks(rung.first_frame(round(job.clock.duration_ticks * POSTER_PLACE)))
+    name = name_poster(to_seconds(job.clock.to_base(out)))
+    source = folder / f"{rung.name}.mp4"
+    argv = commands.grab_posters(
+        job.context.programs.ffmpeg,
+        shots=[(source, max(0.0, to_seconds(out - half_frame_ticks(rung))), folder / name)],
+        width_px=rung.width_px,
+    )
+    await job.context.encode(argv, media_s=0, share=(VERIFY_SHARE, VERIFY_SHARE))
+    data = await asyncio.to_thread((folder / name).read_bytes)
+    await asyncio.to_thread((folder / POSTER).write_bytes, data)
+    return {"poster": (POSTER,), "poster_candidates": (name,)}
 
 
 async def _make_download(job: _Job, name: str) -> str:
