@@ -290,7 +290,14 @@ def test_every_input_is_a_forced_local_file(tmp_path: Path) -> None:
             output=tmp_path / "b",
         ),
         commands.encode_audio(
-            program, list_file=tmp_path / "l", gain_db=1, bitrate_bps=96_000, output=tmp_path / "o"
+            program,
+            list_file=tmp_path / "l",
+            gain_db=1,
+            bitrate_bps=96_000,
+            output=tmp_path / "o",
+            silences=tmp_path / "s",
+            peaks=tmp_path / "w",
+            step_ms=20,
         ),
         commands.grab_posters(
             program, shots=[(tmp_path / "a", 1.0, tmp_path / "p")], width_px=1280
