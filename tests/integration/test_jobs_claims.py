@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from kernel.errors import ConflictError
 from kernel.ids import new_id
-from kernel.messages import PlanReport, UnitCompleted
+from kernel.messages import PlanReport, UnitCompleted, UnitReleased
 from tests.integration.vod_jobs_support import Hall, make_plan
 from tests.integration.vod_jobs_support import hall as hall  # noqa: PLC0414 - a fixture
 from tests.integration.vod_jobs_support import postgres_uri as postgres_uri  # noqa: PLC0414
@@ -123,6 +123,17 @@ async def test_the_same_claim_again_brings_the_same_unit(hall: Hall) -> None:
     # Once it is done, an old try of the claim starts something new instead of doing it twice.
     late = await hall.jobs.claim(first, worker="w", claim_id=claim_id)
     assert late.unit_id not in {one.unit_id, other.unit_id}
+
+
+async def test_what_was_begun_goes_on_before_the_rest_of_its_job(hall: Hall) -> None:
+    job_id = await start_job(hall, 3)
+    [first, second, third] = await find_messages(hall, job_id)
+    begun = await hall.jobs.claim(first, worker="w")
+    await hall.jobs.release(begun.unit_id, UnitReleased(fence=begun.fence))
+    # Its new message is behind the others by now.
+    assert (await hall.jobs.claim(second, worker="w")).unit_id == first
+    assert (await hall.jobs.claim(third, worker="w")).unit_id == third
+    assert (await hall.jobs.claim(first, worker="w")).unit_id == second
 
 
 async def test_what_waits_for_its_back_off_is_not_handed_out_early(hall: Hall) -> None:

@@ -100,7 +100,8 @@ async def find_contenders(session: AsyncSession, queue: str, *, now: datetime) -
 async def choose(session: AsyncSession, queue: str, *, message_unit_id: str, now: datetime) -> str:
     """Choose the unit that a worker with a message of the queue gets.
 
-    Within a job messages come in the order of its plan, so there the message's own unit goes.
+    Within a job messages come in the order of its plan, so there the message's own unit goes;
+    only what was begun before and came back with a late message passes it.
 
     Raises:
         ConflictError: 409; nothing of the queue may run now.
@@ -108,15 +109,18 @@ async def choose(session: AsyncSession, queue: str, *, message_unit_id: str, now
     chosen = choose_unit(await find_contenders(session, queue, now=now), now=now)
     if chosen is None:
         raise ConflictError(f"nothing to do on queue {queue}")
-    own: str | None = await session.scalar(
-        select(Unit.id).where(
-            Unit.id == message_unit_id,
-            Unit.job_id == chosen.job_id,
-            Unit.state == UnitState.QUEUED,
-            Unit.due_at <= now + CLOCK_SKEW,
-        )
+    may_run = and_(
+        Unit.job_id == chosen.job_id,
+        Unit.state == UnitState.QUEUED,
+        Unit.due_at <= now + CLOCK_SKEW,
     )
-    return own or chosen.unit_id
+    rows = await session.execute(
+        select(Unit.id, Unit.fence).where(Unit.id.in_([message_unit_id, chosen.unit_id]), may_run)
+    )
+    fences = dict(rows.tuples().all())
+    if message_unit_id not in fences or fences.get(chosen.unit_id, 0) > 0:
+        return chosen.unit_id
+    return message_unit_id
 
 
 async def find_repeated(session: AsyncSession, wanted: ClaimUnit) -> str | None:
