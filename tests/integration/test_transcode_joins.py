@@ -19,7 +19,7 @@ from kernel.timing import TICKS_PER_S
 from tests.support.synthetic_recording import run_ffmpeg
 from transcode.edit.inits import fits_init, holds_parameters, read_init_blocking, unite_inits
 from transcode.edit.samples import read_samples
-from transcode.edit.sound import SoundPiece, cut_sound_blocking
+from transcode.edit.sound import SoundPiece, count_frames_blocking, cut_sound_blocking
 from transcode.joins import JoinedFile, Piece, join_blocking
 from transcode.specs import Grid
 
@@ -223,3 +223,12 @@ def test_cut_sound_is_the_chosen_frames_in_order(sound_init: bytes, data: st.Dat
             cut_sound_blocking(
                 folder / "base.mp4", [SoundPiece(total, 1)], (0,), folder / "out.mp4"
             )
+
+
+def test_the_last_sound_frame_may_be_shorter(sound_init: bytes, tmp_path: Path) -> None:
+    samples = [Sample(b"%08d" % n, 1_024 if n < 4 else 700) for n in range(5)]
+    path = tmp_path / "base.mp4"
+    path.write_bytes(sound_init + build_fragment(1, [TrackRun(1, 0, samples)]))
+    assert count_frames_blocking(path) == (5, 1_024, 48_000)
+    joined = cut_sound_blocking(path, [SoundPiece(3, 2)], (0,), tmp_path / "out.mp4")
+    assert joined.duration_ticks == pytest.approx(1_724 * TICKS_PER_S / 48_000, abs=1)

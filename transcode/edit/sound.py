@@ -67,15 +67,18 @@ def _nearest(numerator: int, denominator: int) -> int:
 
 
 def count_frames_blocking(path: Path) -> tuple[int, int, int]:
-    """Frames, samples per frame and samples per second of an audio file of ours."""
+    """Frames, samples per frame and samples per second of an audio file of ours.
+
+    The last frame may be shorter than the others: the sound ends inside it.
+    """
     with path.open("rb") as stream:
         index = index_file(stream, path.stat().st_size)
-    track = index.init.tracks[0]
+        if not index.fragments:
+            raise EncodeError(f"{path.name} is empty", permanent=True)
+        frames = _Frames(stream, index)
+        length = next(frames.take(SoundPiece(0, 1))).duration_ticks
     count = sum(item.runs[0].samples_count for item in index.fragments)
-    ticks = index.fragments[0].runs[0]
-    if not index.fragments or ticks.duration_ticks % ticks.samples_count:
-        raise EncodeError(f"{path.name} has frames of unequal length", permanent=True)
-    return count, ticks.duration_ticks // ticks.samples_count, track.timescale_hz
+    return count, length, index.init.tracks[0].timescale_hz
 
 
 def cut_sound_blocking(
