@@ -18,6 +18,7 @@ from transcode.commands.pictures import (
     survey_keyframes,
 )
 from transcode.commands.probing import (
+    decode_strictly,
     lay_out_anew,
     list_h264_units,
     list_packets,
@@ -49,6 +50,7 @@ __all__ = [
     "copy_track",
     "decode_span",
     "decode_speech",
+    "decode_strictly",
     "encode_audio",
     "encode_video",
     "extract_texts",

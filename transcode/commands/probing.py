@@ -151,5 +151,16 @@ def list_h264_units(
     return compile_command(program, with_progress(ffmpeg.merge_outputs(*results)))
 
 
+def decode_strictly(program: Path, media: MediaInput, *, video: int) -> list[str]:
+    """Decode a whole picture track to nowhere; the first error ends it."""
+    opened = open_media(media, err_detect="crccheck+bitstream+buffer+explode")
+    result = ffmpeg.output(
+        opened[str(video)],
+        "-",
+        **{"c:v": "wrapped_avframe", "fps_mode": "passthrough", "f": "null"},
+    )
+    return compile_command(program, with_progress(result.global_args("-xerror")))
+
+
 def version(program: Path) -> list[str]:
     return [str(program), "-hide_banner", "-version"]

@@ -28,6 +28,7 @@ from transcode.intake.streams import (
     read_ratio,
 )
 from transcode.intake.windows import Window, WindowPlan, is_unsupported, parse_window
+from transcode.runner import ToolError
 from transcode.settings import GIB, Limits
 
 PROBE: Final = Limits(wall_s=90, cpu_s=60, address_bytes=2 * GIB, file_bytes=1024)
@@ -191,16 +192,35 @@ async def _decode(
 async def confirm_copy(
     context: UnitContext, media: MediaInput, *, video: int, keyframes_count: int, media_s: float
 ) -> str:
-    """Read every packet of an H.264 track for what copying needs; return the obstacle, if any."""
+    """Read every packet of an H.264 track for what copying needs; return the obstacle, if any.
+
+    The track is decoded, too: what viewers get as it is must be whole. Publishing relies on it.
+    """
     outputs = {types: context.folder / f"units-{types}.txt" for types in ("5", "7", "8")}
     argv = commands.list_h264_units(context.programs.ffmpeg, media, video=video, outputs=outputs)
     try:
-        await context.encode(argv, media_s=media_s, share=(0.8, 0.95))
+        await context.encode(argv, media_s=media_s, share=(0.8, 0.85))
     except EncodeError as error:
         log.warning("units_not_listed", detail=str(error))
         return "画面数据读取时出错"
     texts = [await asyncio.to_thread(_take_blocking, path) for path in outputs.values()]
-    return check_units(texts[0], texts[1:], keyframes_count)
+    obstacle = check_units(texts[0], texts[1:], keyframes_count)
+    return obstacle or await _decode_whole(context, media, video=video, media_s=media_s)
+
+
+async def _decode_whole(
+    context: UnitContext, media: MediaInput, *, video: int, media_s: float
+) -> str:
+    argv = commands.decode_strictly(context.programs.ffmpeg, media, video=video)
+    try:
+        result = await context.encode(argv, media_s=media_s, share=(0.85, 0.98))
+    except EncodeError as error:
+        if isinstance(error, ToolError) and error.cause in {"memory", "disk", "timeout", "stall"}:
+            raise  # A machine in trouble is no verdict about the file.
+        log.info("track_not_whole", detail=str(error))
+        return "画面有缺失或损坏"
+    media.check(result.stderr_tail)
+    return ""
 
 
 def _take_blocking(path: Path) -> str:

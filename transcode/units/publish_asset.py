@@ -47,8 +47,13 @@ async def publish_asset(context: UnitContext) -> Outcome:
     first = find_first_set(context.unit.inputs)
     rungs, audio = await _join(context, spec, first)
     check_lengths(rungs, audio, duration_ticks=spec.duration_ticks, grid=spec.grid)
-    # What the first set holds was decoded then.
-    new = [(rung, joined) for rung, joined in rungs if not _is_in(first, rung.name)]
+    # What the first set holds was decoded then; a track that is copied, when the job was planned.
+    copied = _find_copied(context, spec)
+    new = [
+        (rung, joined)
+        for rung, joined in rungs
+        if not _is_in(first, rung.name) and rung.name not in copied
+    ]
     argv = await verify_files(
         context,
         new,
@@ -67,7 +72,7 @@ async def publish_asset(context: UnitContext) -> Outcome:
         extras=await _fetch_extras(context, spec),
         sources=_find_sources(spec),
         checks=(describe_command(argv),) if argv else (),
-        copied=_find_copied(context, spec),
+        copied=copied,
     )
     report = await publish_set(context, made, share=(VERIFY_SHARE, 1.0))
     return Outcome(report, stale)
