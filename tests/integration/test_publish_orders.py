@@ -80,7 +80,7 @@ async def play(database: Database, sequence: list[Report | str]) -> tuple[Lectur
         )  # fmt: skip
         await session.flush()
         session.add_all(jobs.values())
-    for step in sequence:
+    for step in drop_impossible(sequence):
         with contextlib.suppress(ConflictError):
             async with database.write() as session:
                 if isinstance(step, str):
@@ -96,6 +96,16 @@ async def play(database: Database, sequence: list[Report | str]) -> tuple[Lectur
         assert lecture is not None
         asset = None if lecture.asset_id is None else await session.get(Asset, lecture.asset_id)
         return lecture, asset
+
+
+def drop_impossible(sequence: list[Report | str]) -> list[Report | str]:
+    """Leave out reports about a source that is not there yet: nobody has been asked for them."""
+    current, possible = 1, []
+    for step in sequence:
+        current += isinstance(step, str)
+        if isinstance(step, str) or step.version <= current:
+            possible.append(step)
+    return possible
 
 
 def find_best(sequence: list[Report | str]) -> Report | None:

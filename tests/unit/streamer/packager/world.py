@@ -232,8 +232,8 @@ class CheckedWindow(LiveWindow):
         self.last: dict[Rendition, MediaPlaylist] = {}
         self.versions_count = 0
 
-    def _change(self) -> None:
-        super()._change()
+    def _change(self, *, new_part: Part | None = None) -> None:
+        super()._change(new_part=new_part)
         if self.is_empty:
             return
         self.versions_count += 1
