@@ -25,7 +25,7 @@ test: $(STATE)/dev $(STATE)/player $(STATE)/browser ## All tests, against real s
 	$(BIN)/python -m tests.report_browser
 ifeq ($(T),)
 	$(BIN)/pytest -n 2 --dist loadfile $(SUITES)
-	$(BIN)/pytest tests/e2e
+	$(BIN)/pytest -n 2 --dist loadfile tests/e2e
 else
 	$(BIN)/pytest $(T)
 endif
@@ -35,7 +35,7 @@ test-unit: $(STATE)/dev ## Only the fast tests
 	$(BIN)/pytest -n 2 tests/unit tests/contract tests/fuzz
 
 test-e2e: $(STATE)/dev $(STATE)/player $(STATE)/browser ## Only the whole system in the browser
-	$(BIN)/pytest tests/e2e
+	$(BIN)/pytest -n 2 --dist loadfile tests/e2e
 
 check: $(STATE)/dev $(STATE)/player ## Lint, types, import arrows, front end
 	$(BIN)/ruff check .
