@@ -106,16 +106,24 @@ class Child:
             (signal.SIGTERM, TERM_DEADLINE_S),
         ):
             process.send_signal(number)
-            try:
-                async with asyncio.timeout(deadline_s):
-                    await process.wait()
-            except TimeoutError:
-                log.warning("child_slow_to_stop", child=spec.name, after_s=deadline_s)
-            else:
+            if await _ends_within(process, deadline_s):
                 return
+            log.warning("child_slow_to_stop", child=spec.name, after_s=deadline_s)
         # Its own children too: nginx's workers would outlive a master that is killed.
         os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
+
+
+async def _ends_within(process: asyncio.subprocess.Process, deadline_s: float) -> bool:
+    """Wait for the end; also in a task that is being cancelled.
+
+    ``asyncio.timeout`` before Python 3.11.3 lets the cancellation through there.
+    """
+    waiting = asyncio.ensure_future(process.wait())
+    done, _ = await asyncio.wait({waiting}, timeout=deadline_s)
+    if not done:
+        waiting.cancel()
+    return bool(done)
 
 
 class Supervisor:

@@ -69,12 +69,12 @@ async def _dismiss(process: asyncio.subprocess.Process) -> None:
         process.stdin.close()
     if process.returncode is None:
         process.terminate()
-    try:
-        async with asyncio.timeout(GOODBYE_S):
-            await process.wait()
-    except TimeoutError:
+    # Not asyncio.timeout: before Python 3.11.3 it does not hold in a task that is being cancelled.
+    waiting = asyncio.ensure_future(process.wait())
+    done, _ = await asyncio.wait({waiting}, timeout=GOODBYE_S)
+    if not done:
         process.kill()
-        await process.wait()
+        await waiting
 
 
 async def _feed(
