@@ -18,6 +18,8 @@ from typing import Final, Self
 
 import structlog
 
+from hall.processes import ends_within
+
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 10.0
 TERM_DEADLINE_S: Final = 3.0
@@ -106,24 +108,12 @@ class Child:
             (signal.SIGTERM, TERM_DEADLINE_S),
         ):
             process.send_signal(number)
-            if await _ends_within(process, deadline_s):
+            if await ends_within(process, deadline_s):
                 return
             log.warning("child_slow_to_stop", child=spec.name, after_s=deadline_s)
         # Its own children too: nginx's workers would outlive a master that is killed.
         os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
-
-
-async def _ends_within(process: asyncio.subprocess.Process, deadline_s: float) -> bool:
-    """Wait for the end; also in a task that is being cancelled.
-
-    ``asyncio.timeout`` before Python 3.11.3 lets the cancellation through there.
-    """
-    waiting = asyncio.ensure_future(process.wait())
-    done, _ = await asyncio.wait({waiting}, timeout=deadline_s)
-    if not done:
-        waiting.cancel()
-    return bool(done)
 
 
 class Supervisor:

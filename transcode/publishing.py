@@ -18,6 +18,7 @@ from kernel.timing import to_seconds
 from transcode.context import MIME, UnitContext
 from transcode.edit.specs import CopiedFacts, CutFacts
 from transcode.joins import JoinedFile
+from transcode.plan.renditions import AUDIO_NAME
 from transcode.playlists import (
     build_media_playlist,
     build_multivariant,
@@ -27,7 +28,6 @@ from transcode.playlists import (
 from transcode.specs import ColourName, Grid, Rung
 
 MANIFEST: Final = "manifest.json"
-AUDIO_NAME: Final = "audio"
 AUDIO_FILE: Final = "audio.mp4"
 AUDIO_PLAYLIST: Final = "audio.m3u8"
 INDEX: Final = "index.m3u8"

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from hall.demo.slides import SlidePainter
+from hall.processes import ends_within
 
 SLIDE_S: Final = 12
 GOODBYE_S: Final = 5.0  # To flush what it has encoded; then it is killed.
@@ -69,12 +70,9 @@ async def _dismiss(process: asyncio.subprocess.Process) -> None:
         process.stdin.close()
     if process.returncode is None:
         process.terminate()
-    # Not asyncio.timeout: before Python 3.11.3 it does not hold in a task that is being cancelled.
-    waiting = asyncio.ensure_future(process.wait())
-    done, _ = await asyncio.wait({waiting}, timeout=GOODBYE_S)
-    if not done:
+    if not await ends_within(process, GOODBYE_S):
         process.kill()
-        await waiting
+        await process.wait()
 
 
 async def _feed(

@@ -7,17 +7,14 @@ the plan of two hours, and N workers take its units in the order in which vod wo
 from __future__ import annotations
 
 import heapq
-import json
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from kernel.blobs.directory import DirectoryBlobStore
-from kernel.messages import PlanReport, UnitPlan
+from kernel.messages import UnitPlan
 from kernel.timing import TICKS_PER_S
 from tests.bench.lectures import make_lossless
 from tests.bench.report import Report
-from tests.support.upload_run import UploadRun, run_unit
+from tests.support.upload_run import run_file
 
 LENGTH_S = 40
 LECTURE_S = 7_200
@@ -31,8 +28,10 @@ GOAL_FIRST = 0.10
 async def run(report: Report, folder: Path) -> None:
     """Measure, stretch, simulate."""
     source = await make_lossless(folder / "slides.mkv", "slides", duration_s=LENGTH_S)
-    seconds, plan = await _time_units(source, folder / "job")
-    jobs = stretch(plan.units, seconds, media_s=LENGTH_S)
+    job = await run_file(source, folder / "job")
+    if job.asset is None or job.plan is None:
+        raise RuntimeError(f"{source.name}: {job.reason}")
+    jobs = stretch(job.plan.units, job.unit_seconds, media_s=LENGTH_S)
     whole_s = sum(jobs[key][0] for key in jobs)
     for workers in WORKERS:
         path_s = simulate(jobs, workers=workers)
@@ -46,34 +45,6 @@ async def run(report: Report, folder: Path) -> None:
         "first_playable", simulate(jobs, workers=2, until=FIRST) / two_s, unit="ratio",
         goal=GOAL_FIRST, compares="simulated first publication / whole set, 2 hours, two workers",
     )  # fmt: skip
-
-
-async def _time_units(source: Path, folder: Path) -> tuple[dict[str, float], PlanReport]:
-    job = UploadRun(source.name, folder)
-    store = DirectoryBlobStore(folder / "blobs")
-    seconds: dict[str, float] = {}
-    try:
-        await store.put_file("uploads/u1", source, content_type="application/octet-stream")
-        upload = {
-            "key": "uploads/u1",
-            "size_bytes": source.stat().st_size,
-            "filename": source.name,
-        }
-        plan = UnitPlan(key="plan", kind="plan_upload", queue="short", spec={"upload": upload})
-        started = time.monotonic()
-        await run_unit(job, store, plan)
-        seconds["plan"] = time.monotonic() - started
-        job.plan = PlanReport.model_validate_json(json.dumps(job.results["plan"]))
-        waiting = list(job.plan.units)
-        while waiting:
-            unit = next(item for item in waiting if set(item.after) <= job.results.keys())
-            waiting.remove(unit)
-            started = time.monotonic()
-            await run_unit(job, store, unit)
-            seconds[unit.key] = time.monotonic() - started
-    finally:
-        await store.close()
-    return seconds, job.plan
 
 
 def stretch(

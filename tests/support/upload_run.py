@@ -43,6 +43,7 @@ class UploadRun:
     Attributes:
         error: What ended it; ``outcome`` tells whether that was a refusal or a defect of ours.
         results: Unit key -> result.
+        unit_seconds: Unit key -> how long it took.
     """
 
     name: str
@@ -55,6 +56,7 @@ class UploadRun:
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: float = 0.0
     first_seconds: float | None = None
+    unit_seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def outcome(self) -> str:
@@ -144,7 +146,7 @@ async def run_file(source: Path, folder: Path, *, plan_only: bool = False) -> Up
             }
         }
         plan = UnitPlan(key="plan", kind="plan_upload", queue="short", spec=spec)
-        await run_unit(run, store, plan)
+        await _run_unit(run, store, plan)
         run.plan = PlanReport.model_validate_json(json.dumps(run.results["plan"]))
         if not plan_only:
             await _run_graph(run, store, run.plan.units, started)
@@ -165,14 +167,14 @@ async def _run_graph(
     while waiting:
         ready = next(unit for unit in waiting if set(unit.after) <= run.results.keys())
         waiting.remove(ready)
-        await run_unit(run, store, ready)
+        await _run_unit(run, store, ready)
         if ready.key == "publish-first":
             run.first = AssetReport.model_validate_json(json.dumps(run.results[ready.key]))
             run.first_seconds = time.monotonic() - started
     run.asset = AssetReport.model_validate_json(json.dumps(run.results["publish"]))
 
 
-async def run_unit(run: UploadRun, store: DirectoryBlobStore, unit: UnitPlan) -> None:
+async def _run_unit(run: UploadRun, store: DirectoryBlobStore, unit: UnitPlan) -> None:
     run.failed_key = unit.key
     folder = run.folder / "work" / unit.key
     folder.mkdir(parents=True)
@@ -197,7 +199,9 @@ async def run_unit(run: UploadRun, store: DirectoryBlobStore, unit: UnitPlan) ->
         folder=folder,
         progress=ProgressCell(),
     )
+    started = time.monotonic()
     outcome = await RUNNERS[unit.kind](context)
+    run.unit_seconds[unit.key] = time.monotonic() - started
     # Through JSON, as over the wire.
     run.results[unit.key] = json.loads(outcome.result.model_dump_json())
     shutil.rmtree(folder)

@@ -15,6 +15,7 @@ from kernel.timing import to_seconds
 from transcode.plan.cuts import Range, Span, cut_ranges, select_segments, split_spans
 from transcode.plan.ladder import Ladder, build_ladder
 from transcode.plan.rates import LECTURE_RATES, choose_frame_rate
+from transcode.plan.renditions import AUDIO_BPS, AUDIO_NAME, describe_renditions
 from transcode.specs import (
     AudioSpan,
     ColourName,
@@ -33,8 +34,6 @@ from transcode.specs import (
 PIPELINE_VERSION: Final = 2  # Raise it when commands change: old and new ranges must not mix.
 # Measured on 90 s of 720p30: 24 s of CPU for the ladder; "faster" takes 33 s to save 5 % of bytes.
 PRESET: Final = "veryfast"
-AUDIO_BPS: Final = 96_000
-AUDIO_NAME: Final = "audio"
 QUEUE: Final[Queue] = "live"
 MAX_RANGES: Final = 5_000  # More than a week of lecture; a stranger's flapping link ends here.
 
@@ -282,23 +281,6 @@ def _plan_publish(
 
 def _describe(ladder: Ladder) -> tuple[RenditionPlan, ...]:
     note = f"({';'.join(ladder.skipped)})" if ladder.skipped else ""
-    video = [
-        RenditionPlan(
-            name=rung.name,
-            kind="video",
-            width_px=rung.width_px,
-            height_px=rung.height_px,
-            codec="h264",
-            bitrate_bps=rung.maxrate_bps,
-            reason=rung.reason + (note if number == 0 else ""),
-        )
-        for number, rung in enumerate(ladder.rungs)
-    ]
-    audio = RenditionPlan(
-        name=AUDIO_NAME,
-        kind="audio",
-        codec="aac",
-        bitrate_bps=AUDIO_BPS,
-        reason="所有清晰度共用的声音,也可单独收听(有声党课)",
+    return describe_renditions(
+        ladder.rungs, lambda rung: rung.reason + (note if rung is ladder.rungs[0] else "")
     )
-    return (*video, audio)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 from collections.abc import Sequence
 from fractions import Fraction
@@ -33,7 +32,8 @@ from transcode.edit.specs import (
     PublishCutSpec,
     RungPieces,
 )
-from transcode.publishing import AUDIO_NAME, read_manifest
+from transcode.plan.renditions import AUDIO_NAME, describe_renditions
+from transcode.publishing import read_manifest
 from transcode.specs import (
     DecodeSpec,
     EncodeVideoSpec,
@@ -212,19 +212,6 @@ def _describe(facts: CutFacts, kept: Sequence[KeptFrames]) -> tuple[RenditionPla
         if cuts
         else "掐头去尾,只有剪切处重新编码"
     )
-    video = [
-        RenditionPlan(
-            name=rung.name,
-            kind="video",
-            width_px=rung.width_px,
-            height_px=rung.height_px,
-            codec="h264",
-            bitrate_bps=rung.maxrate_bps,
-            reason=note,
-        )
-        for rung in facts.rungs
-    ]
-    audio = RenditionPlan(
-        name=AUDIO_NAME, kind="audio", codec="aac", reason="声音逐帧剪切,不重新编码"
+    return describe_renditions(
+        facts.rungs, lambda _rung: note, sound="声音逐帧剪切,不重新编码", sound_bps=None
     )
-    return tuple(itertools.chain(video, [audio]))

@@ -13,9 +13,9 @@ from kernel.errors import EncodeError
 from kernel.messages import AssetReport, FileRole
 from transcode.context import Outcome, UnitContext, describe_command
 from transcode.joins import JoinedFile, Piece, half_frame_ticks, join_blocking
+from transcode.plan.renditions import AUDIO_NAME
 from transcode.publishing import (
     AUDIO_FILE,
-    AUDIO_NAME,
     AssetSet,
     find_prefix,
     publish_set,

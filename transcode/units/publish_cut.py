@@ -25,10 +25,10 @@ from transcode.edit.plan import KeptFrames, place_kept
 from transcode.edit.sound import choose_frames, count_frames_blocking, cut_sound_blocking
 from transcode.edit.specs import CutFacts, PieceRef, PublishCutSpec
 from transcode.joins import JoinedFile, Piece, half_frame_ticks, join_blocking
+from transcode.plan.renditions import AUDIO_NAME
 from transcode.posters import name_poster
 from transcode.publishing import (
     AUDIO_FILE,
-    AUDIO_NAME,
     AssetSet,
     find_prefix,
     publish_set,
