@@ -73,6 +73,9 @@ async def _sign_in(page: Page, hall: Hall) -> None:
 async def _upload(page: Page, hall: Hall, admin: Api, lesson: Path) -> str:
     """Pause, go on, lose the page, choose the file again: the bytes that arrived stay."""
     await page.goto(hall.origin + "/desk/uploads")
+    # Slowed down only once the page is there: Chromium loses requests that are on their way.
+    await page.locator(names.UPLOAD_FILES).wait_for(state="attached")
+    await page.wait_for_load_state("networkidle")
     wire = await page.context.new_cdp_session(page)
     await wire.send("Network.enable")
     slow = {"offline": False, "latency": 5, "downloadThroughput": -1}

@@ -102,7 +102,11 @@ def place_kept(kept: Sequence[KeptFrames], frame_rate: Fraction) -> tuple[int, .
 def cut_rung(
     kept: Sequence[KeptFrames], base: CutBase, *, frame_rate: Fraction
 ) -> tuple[CutPiece, ...]:
-    """Say where the frames of a rung of ``frame_rate`` come from, in out order."""
+    """Say where the frames of a rung of ``frame_rate`` come from, in out order.
+
+    The frame after the rung's last one may be asked for, where the end of the lecture was nearer
+    to the beginning of that frame than to its end: it is encoded from the largest rung.
+    """
     total = first_frame(base.duration_ticks, frame_rate=frame_rate)
     edges = [first_frame(tick, frame_rate=frame_rate) for tick in base.starts] + [total]
     places = place_kept(kept, base.frame_rate)
@@ -113,7 +117,7 @@ def cut_rung(
         ahead = Fraction(outs[number], 1) - places[number] * frame_rate / TICKS_PER_S
         count = outs[number + 1] - outs[number]
         place = start_ticks * frame_rate / TICKS_PER_S + ahead
-        first = max(0, min(_choose_first(place, count, edges), total - count))
+        first = max(0, min(_choose_first(place, count, edges), total + 1 - count))
         pieces += _split_piece(first, first + count, outs[number], edges)
     return tuple(pieces)
 

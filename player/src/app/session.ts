@@ -18,10 +18,16 @@ export const useSession = defineStore("session", () => {
   }
   /** Ask the server once; later calls wait for the same answer. */
   function ensure(): Promise<void> {
-    first ??= hall.session().then(accept, (error: unknown) => {
-      first = null;
-      throw error;
-    });
+    first ??= hall.session().then(
+      (session) => {
+        // Who signed in meanwhile is not forgotten for an older answer.
+        if (!isKnown.value) accept(session);
+      },
+      (error: unknown) => {
+        first = null;
+        throw error;
+      },
+    );
     return first;
   }
   async function signIn(login: string, password: string): Promise<void> {

@@ -99,14 +99,35 @@ def test_slow_rungs_never_drift(
     half = TICKS_PER_S / rate / 2
     for piece in pieces:
         assert piece.first >= 0
-        assert piece.first + piece.count <= last
+        assert piece.first + piece.count <= last + (not piece.is_copied)
+        newest = frame_ticks(piece.first + piece.count - 1, frame_rate=rate)
+        assert newest - half < base.duration_ticks, "half of what it stands for is of the lecture"
         out = frame_ticks(piece.out_first, frame_rate=rate)
         shown = frame_ticks(piece.first, frame_rate=rate)
-        if piece.first + piece.count < last and out < clock.duration_ticks:
+        if out < clock.duration_ticks:
             # A piece may begin up to half a frame before its range does.
             late = int(half) + 1
             wanted = (clock.to_base(out), clock.to_base(out + late) - late)
             assert min(abs(shown - place) for place in wanted) <= half + 2
+
+
+@pytest.mark.parametrize(
+    ("rate", "frames", "start", "share"),
+    [
+        (Fraction(24_000, 1_001), 1_303, 10, Fraction(1, 2)),
+        (Fraction(30_000, 1_001), 1_061, 4, Fraction(2, 5)),
+    ],
+)
+def test_the_last_half_frame_of_a_lecture_is_shown(
+    rate: Fraction, frames: int, start: int, share: Fraction
+) -> None:
+    base = CutBase(frame_ticks(frames, frame_rate=rate), rate, (0,))
+    slow = rate * share
+    pieces = cut_rung([KeptFrames(start, frames)], base, frame_rate=slow)
+    assert pieces[0].first == round(start * share)
+    has = first_frame(base.duration_ticks, frame_rate=slow)
+    assert pieces[-1].first + pieces[-1].count == has + 1
+    assert not pieces[-1].is_copied
 
 
 @given(cuts())
