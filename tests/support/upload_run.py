@@ -2,7 +2,10 @@
 
 ``run_file`` is one file to its end; as a program it prints a table of many::
 
-    python -m tests.support.upload_run FILE ... [--plan-only]
+    python -m tests.support.upload_run FILE_OR_FOLDER ... [--plan-only] [--append TABLE.tsv]
+
+With ``--append``, files that the table has already are not done again: it goes on where it was
+stopped. ``--markdown TABLE.tsv`` prints such a table for people.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ import structlog
 from kernel.blobs.directory import DirectoryBlobStore
 from kernel.errors import HallError
 from kernel.messages import AssetReport, ClaimedUnit, PlanReport, UnitPlan
+from tests.support.shared_media import MEDIA
 from tests.support.synthetic_recording import FFMPEG, FFPROBE
+from tests.support.upload_quality import measure_quality
 from transcode.context import ProgressCell, UnitContext
 from transcode.settings import Programs
 from transcode.units import RUNNERS
@@ -115,7 +120,7 @@ class UploadRun:
             if isinstance(rung, dict) and rung.get("rung") == top
         )
 
-    def row(self) -> str:
+    def row(self, *, name: str, quality: str) -> str:
         """One line of the table."""
         rungs = size = "-"
         if self.asset is not None:
@@ -124,11 +129,14 @@ class UploadRun:
         length = f"{self.plan.source.duration_s:.2f}" if self.plan and self.plan.source else "-"
         first = f"{self.first_seconds:.1f}" if self.first_seconds is not None else "-"
         frames = f"{self.frames_in or '-'}/{self.frames_out or '-'}"
-        cells = (self.name, self.outcome, rungs, size, length, frames)
-        return "\t".join((*cells, f"{self.seconds:.1f}", first, self.reason))
+        cells = (name, self.outcome, self.reason or "-", rungs, size, quality)
+        return "\t".join((*cells, length, frames, f"{self.seconds:.1f}", first))
 
 
-HEADER = "file\toutcome\trungs\tbytes\tduration_s\tframes_in/out\tseconds\tfirst_s\treason"
+COLUMNS = (
+    *("file", "outcome", "reason", "rungs", "bytes", "quality"),
+    *("duration_s", "frames_in/out", "seconds", "first_s"),
+)
 
 
 async def run_file(source: Path, folder: Path, *, plan_only: bool = False) -> UploadRun:
@@ -207,19 +215,58 @@ async def _run_unit(run: UploadRun, store: DirectoryBlobStore, unit: UnitPlan) -
     shutil.rmtree(folder)
 
 
-async def _print_table(files: list[Path], *, plan_only: bool, keep: Path | None) -> int:
-    _say(HEADER)
+async def _print_table(
+    files: list[Path], *, plan_only: bool, keep: Path | None, table: Path | None
+) -> int:
+    _say("\t".join(COLUMNS))
+    known = _read_names(table)
     broken = 0
     for file in files:
+        name = _name(file)
+        if name in known:
+            continue
         folder = Path(tempfile.mkdtemp(prefix="upload-run-", dir=keep))
         try:
             run = await run_file(file, folder, plan_only=plan_only)
             broken += run.outcome == "BROKEN"
-            _say(run.row())
+            row = run.row(name=name, quality=await measure_quality(run))
+            _say(row)
+            if table is not None:
+                await asyncio.to_thread(_append, table, row)
         finally:
             if keep is None:
                 shutil.rmtree(folder)
     return broken
+
+
+def _name(file: Path) -> str:
+    """Below the folder of shared media, so that ``fuzz/`` and ``broken/`` are told."""
+    file, root = file.resolve(), MEDIA.resolve()
+    return str(file.relative_to(root)) if file.is_relative_to(root) else file.name
+
+
+def _read_names(table: Path | None) -> set[str]:
+    if table is None or not table.is_file():
+        return set()
+    return {line.split("\t")[0] for line in table.read_text("utf-8").splitlines()}
+
+
+def _append(table: Path, row: str) -> None:
+    with table.open("a", encoding="utf-8") as stream:
+        stream.write(row + "\n")
+
+
+def _list_files(given: Iterable[Path]) -> list[Path]:
+    """Folders with all that is in them; small files first."""
+    found = [file for item in given for file in (item.rglob("*") if item.is_dir() else [item])]
+    return sorted((file for file in found if file.is_file()), key=lambda file: file.stat().st_size)
+
+
+def _print_markdown(table: Path) -> None:
+    _say("| " + " | ".join(COLUMNS) + " |")
+    _say("|" + " --- |" * len(COLUMNS))
+    for line in sorted(table.read_text("utf-8").splitlines()):
+        _say("| " + " | ".join(cell.replace("|", "/") for cell in line.split("\t")) + " |")
 
 
 def _say(line: str) -> None:
@@ -229,13 +276,24 @@ def _say(line: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--plan-only", action="store_true")
     parser.add_argument("--keep", type=Path, help="folder in which the results stay")
+    parser.add_argument("--append", type=Path, help="table to go on with")
+    parser.add_argument("--markdown", type=Path, help="only print this table for people")
     options = parser.parse_args()
+    if options.markdown is not None:
+        _print_markdown(options.markdown)
+        return 0
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    files = [item for item in options.files if item.is_file()]
-    return asyncio.run(_print_table(files, plan_only=options.plan_only, keep=options.keep))
+    return asyncio.run(
+        _print_table(
+            _list_files(options.files),
+            plan_only=options.plan_only,
+            keep=options.keep,
+            table=options.append,
+        )
+    )
 
 
 if __name__ == "__main__":
