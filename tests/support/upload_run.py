@@ -46,6 +46,7 @@ class UploadRun:
     """What became of one file.
 
     Attributes:
+        program: The ffmpeg that does the work.
         error: What ended it; ``outcome`` tells whether that was a refusal or a defect of ours.
         results: Unit key -> result.
         unit_seconds: Unit key -> how long it took.
@@ -53,6 +54,7 @@ class UploadRun:
 
     name: str
     folder: Path
+    program: Path = Path(FFMPEG)
     plan: PlanReport | None = None
     asset: AssetReport | None = None
     first: AssetReport | None = None
@@ -139,9 +141,11 @@ COLUMNS = (
 )
 
 
-async def run_file(source: Path, folder: Path, *, plan_only: bool = False) -> UploadRun:
+async def run_file(
+    source: Path, folder: Path, *, plan_only: bool = False, program: Path = Path(FFMPEG)
+) -> UploadRun:
     """Take one file through its job; every defect ends up in ``error``, none is raised."""
-    run = UploadRun(source.name, folder)
+    run = UploadRun(source.name, folder, program)
     store = DirectoryBlobStore(folder / "blobs")
     started = time.monotonic()
     try:
@@ -203,7 +207,7 @@ async def _run_unit(run: UploadRun, store: DirectoryBlobStore, unit: UnitPlan) -
     context = UnitContext(
         unit=claimed,
         store=store,
-        programs=Programs(Path(FFMPEG), Path(FFPROBE)),
+        programs=Programs(run.program, Path(FFPROBE)),
         folder=folder,
         progress=ProgressCell(),
     )

@@ -2,8 +2,8 @@
 
 Trial encodes of a few windows tell three things: how much of the picture stands still (macroblocks
 that x264 skipped), how much detail it has (bits of key pictures), and how close to the source an
-encode at a given CRF comes (x264's own SSIM). SSIM is turned into VMAF by curves that were
-measured once, see ``docs/decisions/0010-ladder.md``.
+encode at a given CRF comes: VMAF where the ffmpeg has libvmaf, else x264's own SSIM, turned into
+VMAF by curves that were measured once, see ``docs/decisions/0010-ladder.md``.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ _SIZE_EXPONENTS: Final[dict[ContentKind, float]] = {
     "film": 0.85,
 }
 
+_VMAF: Final = re.compile(r"VMAF score: (\d{1,3}(?:\.\d{1,12})?)")
 _ENCODER: Final = re.compile(r"\[libx264 @ (0x[0-9a-f]{1,16})\] (?!using)")
 _SSIM: Final = re.compile(r"SSIM Mean Y:([01]\.\d{1,8})")
 _BITRATE: Final = re.compile(r"kb/s:(\d{1,7}(?:\.\d{1,4})?)")
@@ -63,12 +64,14 @@ class Trial:
         bps: Bits per second it took.
         key_bytes: Size of an average key picture.
         skipped: Share of macroblocks that were only repeated, in [0, 1].
+        vmaf: As libvmaf measured it, in [0, 100]; ``None`` without one.
     """
 
     ssim: float
     bps: float
     key_bytes: float
     skipped: float
+    vmaf: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,12 @@ def _read_trial(text: str) -> Trial | None:
     )
 
 
+def parse_vmaf(stderr: str) -> float | None:
+    """Read what libvmaf said last; total on any text."""
+    found = _VMAF.findall(stderr)
+    return min(100.0, float(found[-1])) if found else None
+
+
 def conclude_content(
     windows: Sequence[dict[int, Trial]], *, pixels_count: int
 ) -> ContentFacts | None:
@@ -143,11 +152,13 @@ def conclude_content(
 
 def _average(trials: Sequence[Trial]) -> Trial:
     count = len(trials)
+    vmafs = [trial.vmaf for trial in trials if trial.vmaf is not None]
     return Trial(
         ssim=sum(trial.ssim for trial in trials) / count,
         bps=sum(trial.bps for trial in trials) / count,
         key_bytes=sum(trial.key_bytes for trial in trials) / count,
         skipped=sum(trial.skipped for trial in trials) / count,
+        vmaf=sum(vmafs) / count if len(vmafs) == count else None,
     )
 
 
@@ -172,7 +183,12 @@ _DRAWN_DB: Final = 24.7
 
 
 def predict_vmaf(content: ContentFacts, crf: float) -> float:
-    """Predict the VMAF of an encode at its own size."""
+    """Predict the VMAF of an encode at its own size: on the measured line, else by the curves."""
+    low, high = TRIAL_CRFS
+    first, second = (content.trials[each].vmaf for each in TRIAL_CRFS)
+    if first is not None and second is not None:
+        slope = min(0.0, (second - first) / (high - low))
+        return min(100.0, first + slope * (crf - low))
     share = (_ssim_db(content) - _CAMERA_DB) / (_DRAWN_DB - _CAMERA_DB)
     share = min(1.0, max(0.0, share))
     return (1 - share) * _read_curve(_CAMERA, crf) + share * _read_curve(_DRAWN, crf)

@@ -44,8 +44,9 @@ async def plan_upload(context: UnitContext) -> Outcome:
         audio=facts.report.audio_codec,
         notes_count=len(facts.report.notes),
     )
-    facts = replace(facts, content=await measure_content(context, media, facts))
     grid, why = await _confirm_copy(context, media, facts)
+    content = await measure_content(context, media, facts, is_copied=grid is not None)
+    facts = replace(facts, content=content)
     captions = await extract_embedded(
         context,
         media,

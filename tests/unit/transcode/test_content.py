@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from hypothesis import given
@@ -19,6 +20,7 @@ from transcode.plan.content import (
     conclude_content,
     estimate_bps,
     parse_trials,
+    parse_vmaf,
     plan_trial_windows,
     predict_vmaf,
 )
@@ -110,6 +112,30 @@ def test_drawn_pictures_need_fewer_bits_for_the_target_than_a_camera_s() -> None
 def test_a_higher_target_never_gets_a_higher_crf(ssim: float, target: float, more: float) -> None:
     content = make(ssim=ssim)
     assert choose_crf(content, target_vmaf=target + more) <= choose_crf(content, target_vmaf=target)
+
+
+def test_measured_vmaf_goes_before_the_curves() -> None:
+    first, second = (
+        Trial(ssim=0.98, bps=bps, key_bytes=1, skipped=0.6, vmaf=vmaf)
+        for bps, vmaf in ((900_000, 97.0), (400_000, 91.0))
+    )
+    windows = [dict(zip(TRIAL_CRFS, (first, second), strict=True))]
+    content = conclude_content(windows, pixels_count=PIXELS)
+    assert content is not None
+    assert predict_vmaf(content, 23) == 97
+    assert predict_vmaf(content, 26) == 94
+    assert choose_crf(content, target_vmaf=95) == 25
+    # One window that could not be measured: the curves.
+    half = [*windows, {crf: replace(trial, vmaf=None) for crf, trial in windows[0].items()}]
+    unsure = conclude_content(half, pixels_count=PIXELS)
+    assert unsure is not None
+    assert predict_vmaf(unsure, 26) == predict_vmaf(make(ssim=0.98), 26)
+
+
+@given(st.text(max_size=200))
+def test_what_libvmaf_says_is_read_from_any_text(text: str) -> None:
+    assert parse_vmaf(text) is None or 0 <= (parse_vmaf(text) or 0) <= 100
+    assert parse_vmaf(f"{text}\n[Parsed_libvmaf_0 @ 0x1] VMAF score: 95.512345") == 95.512345
 
 
 def test_estimates_pass_through_the_trials() -> None:
