@@ -1,0 +1,1 @@
+"""Audience rules: who of the members something is for."""
