@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect
 
 from tests.support.vod import Databases, databases
 from vod.db.engine import build_engine, migrate
-from vod.db.migrate import build_config, run_migrations_blocking
+from vod.db.migrate import build_config, is_modelled, run_migrations_blocking
 from vod.db.models import Base
 
 __all__ = ["databases"]  # Fixtures.
@@ -32,12 +32,15 @@ def inspect_blocking(url: str, work: Any) -> Any:
 
 
 def list_tables(connection: Connection) -> set[str]:
-    return set(inspect(connection).get_table_names())
+    """Those that models describe."""
+    names = inspect(connection).get_table_names()
+    return {name for name in names if is_modelled(name, "table", None)}
 
 
 def find_differences(connection: Connection) -> list[Any]:
     context = MigrationContext.configure(
-        connection, opts={"compare_type": True, "compare_server_default": True}
+        connection,
+        opts={"compare_type": True, "compare_server_default": True, "include_name": is_modelled},
     )
     return list(compare_metadata(context, Base.metadata))
 

@@ -15,6 +15,7 @@ from vod.lectures.models import Lecture
 from vod.material.models import Material
 from vod.posters.models import OwnPoster
 from vod.recordings.models import Recording
+from vod.search.models import SearchChange, SearchDocument, SearchSpeech, SearchState
 from vod.series.models import Series
 from vod.storage.models import OrphanListing
 from vod.uploads.models import Upload, UploadPart
@@ -38,6 +39,10 @@ __all__ = [
     "OwnPoster",
     "Recording",
     "RenditionRow",
+    "SearchChange",
+    "SearchDocument",
+    "SearchSpeech",
+    "SearchState",
     "Series",
     "Unit",
     "UnitAttempt",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from alembic import context
 
 from vod.db.base import UtcDateTime
+from vod.db.migrate import is_modelled
 from vod.db.models import Base
 
 
@@ -24,6 +25,7 @@ context.configure(
     compare_type=True,
     compare_server_default=True,
     render_item=_render_item,
+    include_name=is_modelled,
 )
 with context.begin_transaction():
     context.run_migrations()

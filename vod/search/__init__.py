@@ -1,0 +1,1 @@
+"""Search: lectures, series, live classes, instructors and what is said in captions."""
