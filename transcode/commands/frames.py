@@ -25,6 +25,7 @@ from transcode.specs import DecodeSpec, EncodeVideoSpec, FileSource, Rung, choos
 LEAD_FRAMES: Final = 2  # Kept before a range: the picture shown when it begins may be much older.
 DECODE_THREADS: Final = 4  # Enough for 4K at the encoders' pace; each holds pictures in memory.
 _TRANSFERS: Final = {"sdr": "bt709", "pq": "smpte2084", "hlg": "arib-std-b67"}
+_MATRICES: Final = {"bt2020nc": "bt2020"}  # The scaler of FFmpeg 8.0 knows it by this name only.
 _WIDE_PRIMARIES: Final = ("bt2020", "smpte432")
 _DROPPED_OF_HDR: Final = (
     *("A53_CC", "SEI_UNREGISTERED", "DYNAMIC_HDR_PLUS", "DYNAMIC_HDR_VIVID"),
@@ -202,7 +203,7 @@ def _colour_options(decode: DecodeSpec, spec: EncodeVideoSpec) -> dict[str, Any]
         "out_color_matrix": spec.colour,
     }
     if decode.matrix != "gbr":
-        options["in_color_matrix"] = decode.matrix
+        options["in_color_matrix"] = _MATRICES.get(decode.matrix, decode.matrix)
     if decode.transfer != "sdr" or decode.primaries in _WIDE_PRIMARIES:
         # The scaler maps tones and colours through a table; building it takes 3 s a range.
         options |= {

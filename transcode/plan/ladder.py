@@ -29,7 +29,9 @@ MIN_GAIN: Final = Fraction(5, 4)  # A rung less than 1.25 x the one below it win
 MIN_SAVING: Final = 0.3  # A rung must be predicted so much smaller than the next larger one.
 STANDARD_PX: Final = (360, 720)
 STATION_NAME: Final = "station"
+STATION_PRESET: Final = "veryfast"  # Most of its work is decoding; it is what is published first.
 STATION_MAXRATE_BPS: Final = 150_000
+_STRETCHED_PX: Final = 2  # Nobody sees it; black lines and a shifted picture are seen.
 # Short side -> (CRF, cap). Between the lines the cap grows with the pixels.
 _CAPS: Final = ((180, 24, 250_000), (360, 24, 600_000), (480, 23, 900_000))
 _HIGH_CAPS: Final = ((720, 23, 1_600_000), (1080, 23, 3_200_000))
@@ -123,7 +125,7 @@ def _build_station(width: int, height: int, *, source_px: int, frame_rate: Fract
         cap=(27, STATION_MAXRATE_BPS),
         reason=f"{px}p、每秒 {float(rate):g} 帧、不超过 {STATION_MAXRATE_BPS // 1000} kbit/s,"
         "供远程教育站点和弱网使用",
-    )
+    ).model_copy(update={"preset": STATION_PRESET})
 
 
 def _build_rung(
@@ -191,10 +193,17 @@ def _fit_size(width: int, height: int, px: int) -> tuple[int, int]:
 
 
 def fit_inside(aspect: Fraction, *, width_px: int, height_px: int) -> tuple[int, int]:
-    """Largest even size of ``aspect`` (display) inside a frame; the rest is padded black."""
+    """Largest even size of ``aspect`` (display) inside a frame; the rest is padded black.
+
+    What is missing for less than two lines is stretched: the frame's own size was rounded, too.
+    """
     if aspect >= Fraction(width_px, height_px):
-        return width_px, min(height_px, _even(round(width_px / aspect)))
-    return min(width_px, _even(round(height_px * aspect))), height_px
+        return width_px, _fill(width_px / aspect, height_px)
+    return _fill(height_px * aspect, width_px), height_px
+
+
+def _fill(wanted: Fraction, limit_px: int) -> int:
+    return limit_px if limit_px - wanted < _STRETCHED_PX else min(limit_px, _even(round(wanted)))
 
 
 def choose_level(width: int, height: int, frame_rate: Fraction) -> str:
