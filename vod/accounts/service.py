@@ -21,6 +21,7 @@ from kernel.errors import (
 from kernel.ids import is_id, new_id
 from vod.accounts import schemas, sessions, throttle
 from vod.accounts.models import Account
+from vod.accounts.names import build_name_keys
 from vod.accounts.passwords import Passwords, generate_password
 from vod.accounts.roles import Role
 from vod.audit.service import record
@@ -174,6 +175,7 @@ async def create_account(
     password_hash = await passwords.hash(wanted.password or generated or "")
     async with database.write() as session:
         account_id = new_id()
+        keys = build_name_keys(wanted.display_name)
         is_new = await insert_if_absent(
             session,
             Account,
@@ -185,6 +187,9 @@ async def create_account(
                 "password_hash": password_hash,
                 "is_disabled": False,
                 "created_at": now,
+                "pinyin": keys.pinyin,
+                "pinyin_joined": keys.joined,
+                "initials": keys.initials,
             },
             conflict="login",
         )

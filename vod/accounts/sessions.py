@@ -7,17 +7,22 @@ from typing import Final
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import contains_eager, joinedload
 
 from kernel.ids import derive_token, hash_secret, new_secret
-from vod.accounts.models import Account, AccountSession
-from vod.accounts.roles import Viewer
+from vod.accounts.models import Account, AccountSession, RoleScope
+from vod.accounts.roles import MemberFacts, Role, Scope, Viewer
 
 LIFETIME: Final = timedelta(days=30)  # Without a visit; each visit renews it.
 TOUCH_AFTER: Final = timedelta(hours=6)  # A renewal is a write: not on every request.
 SESSION_COOKIE: Final = "hall_session"
 VIEWER_COOKIE: Final = "hall_viewer"
 MAX_TOKEN_CHARS: Final = 256
+# What ``describe_account`` reads of an account, in the query that loads it.
+MEMBER_OPTIONS: Final = (
+    joinedload(Account.unit),
+    joinedload(Account.scopes).joinedload(RoleScope.unit),
+)
 
 
 def start_session(session: AsyncSession, account: Account, now: datetime) -> tuple[str, str]:
@@ -35,10 +40,13 @@ def start_session(session: AsyncSession, account: Account, now: datetime) -> tup
 
 
 async def load_session(session: AsyncSession, token: str, now: datetime) -> AccountSession | None:
-    """Find the session of a token, account included; none if unknown, expired or disabled."""
+    """Find the session of a token; none if unknown, expired or disabled.
+
+    One query brings the account, its unit and its scopes along.
+    """
     if not token or len(token) > MAX_TOKEN_CHARS or not token.isascii():
         return None
-    row: AccountSession | None = await session.scalar(
+    rows = await session.scalars(
         select(AccountSession)
         .join(AccountSession.account)
         .where(
@@ -46,9 +54,9 @@ async def load_session(session: AsyncSession, token: str, now: datetime) -> Acco
             AccountSession.expires_at > now,
             Account.is_disabled.is_(False),
         )
-        .options(joinedload(AccountSession.account))
+        .options(contains_eager(AccountSession.account).options(*MEMBER_OPTIONS))
     )
-    return row
+    return rows.unique().one_or_none()
 
 
 def is_due_for_renewal(row: AccountSession, now: datetime) -> bool:
@@ -84,10 +92,31 @@ async def forget_expired(session: AsyncSession, now: datetime) -> None:
 
 def build_viewer(row: AccountSession, secret: bytes) -> Viewer:
     """Describe who a session belongs to; the viewer's id says nothing about the account."""
+    return describe_account(row.account, viewer_id=derive_token(secret, "viewer", row.id))
+
+
+def describe_account(account: Account, *, viewer_id: str = "") -> Viewer:
+    """Describe an account loaded with ``MEMBER_OPTIONS``.
+
+    A role that the account has in sub-trees only is not one of the whole city.
+    """
+    scopes = tuple(
+        sorted(
+            (Scope(scope.role, scope.unit.path) for scope in account.scopes),
+            key=lambda scope: (scope.role.value, scope.unit_path),
+        )
+    )
+    is_limited = account.role is Role.EDITOR and any(scope.role is Role.EDITOR for scope in scopes)
     return Viewer(
-        account_id=row.account_id,
-        role=row.account.role,
-        viewer_id=derive_token(secret, "viewer", row.id),
+        account_id=account.id,
+        role=Role.MEMBER if is_limited else account.role,
+        viewer_id=viewer_id,
+        member=MemberFacts(
+            unit_path=account.unit.path if account.unit else None,
+            category=account.category,
+            level=account.level,
+        ),
+        scopes=scopes,
     )
 
 

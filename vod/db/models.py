@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vod.accounts.models import Account, AccountSession, LoginThrottle
+from vod.accounts.models import Account, AccountSession, LoginThrottle, RoleScope
 from vod.assets.models import Asset
 from vod.audit.models import AuditEntry
 from vod.captions.models import CaptionTrack
@@ -12,12 +12,15 @@ from vod.editing.models import Edit
 from vod.events.models import InboxEvent
 from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit, UnitAttempt, WorkerRow
 from vod.lectures.models import Lecture
+from vod.library.forms.models import LectureForm, LectureTag
 from vod.material.models import Material
+from vod.people.models import MemberCategory, MemberLevel, RosterImport
 from vod.posters.models import OwnPoster
 from vod.recordings.models import Recording
 from vod.search.models import SearchChange, SearchDocument, SearchSpeech, SearchState
-from vod.series.models import Series
+from vod.series.models import Series, SeriesLecture
 from vod.storage.models import OrphanListing
+from vod.units.models import OrgTree, OrgUnit
 from vod.uploads.models import Upload, UploadPart
 
 __all__ = [
@@ -31,19 +34,28 @@ __all__ = [
     "InboxEvent",
     "Job",
     "Lecture",
+    "LectureForm",
+    "LectureTag",
     "LiveClass",
     "LoginThrottle",
     "Material",
+    "MemberCategory",
+    "MemberLevel",
+    "OrgTree",
+    "OrgUnit",
     "OrphanListing",
     "OutboxMessage",
     "OwnPoster",
     "Recording",
     "RenditionRow",
+    "RoleScope",
+    "RosterImport",
     "SearchChange",
     "SearchDocument",
     "SearchSpeech",
     "SearchState",
     "Series",
+    "SeriesLecture",
     "Unit",
     "UnitAttempt",
     "Upload",
