@@ -30,7 +30,7 @@ def refuse_controls(text: str) -> str:
     return text
 
 
-def _refuse_breaks(text: str) -> str:
+def refuse_breaks(text: str) -> str:
     if "\n" in text or "\r" in text or "\t" in text:
         raise ValueError("give one line")
     return refuse_controls(text)
@@ -45,12 +45,12 @@ def _is_plausible(moment: datetime) -> datetime:
 Title = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(_refuse_breaks),
+    AfterValidator(refuse_breaks),
 ]
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
-    AfterValidator(_refuse_breaks),
+    AfterValidator(refuse_breaks),
 ]
 LongText = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(refuse_controls)]
 Login = Annotated[
