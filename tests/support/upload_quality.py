@@ -1,7 +1,7 @@
 """How close the top rung of a finished job is to its source: VMAF, else SSIM.
 
 The reference is made as simply as can be, apart from our filters: the source's own pictures,
-turned by ffmpeg itself, each compared with the frame that is shown at its time. A picture that
+turned by ffmpeg itself, put on the lecture's frames by its ``fps`` filter. A picture that
 stands wrongly, comes late or has other colours shows in the number, not only the encoder's loss.
 Only how tones of HDR are mapped is taken from ours: there is no right answer to compare with.
 """
@@ -46,7 +46,8 @@ async def measure_quality(run: UploadRun) -> str:
     is_encoded = unit.kind == "encode_video"
     spec = parse_spec(EncodeVideoSpec, unit.spec) if is_encoded else None
     width, height = int(top.width_px or 0), int(top.height_px or 0)
-    graph = _build_graph(source, spec, size=(width, height))
+    rate = (run.plan.source.frame_rate if run.plan.source else None) or "25"
+    graph = _build_graph(source, spec, size=(width, height), rate=rate)
     inputs = [
         *("-i", str(run.path(f"{top.name}.mp4"))),
         *("-f", source.demuxer, "-i", str(run.folder / "blobs" / source.key)),
@@ -62,14 +63,17 @@ async def measure_quality(run: UploadRun) -> str:
     return f"SSIM {float(found[1]):.4f}" if found is not None else "?"
 
 
-def _build_graph(source: FileSource, spec: EncodeVideoSpec | None, *, size: tuple[int, int]) -> str:
+def _build_graph(
+    source: FileSource, spec: EncodeVideoSpec | None, *, size: tuple[int, int], rate: str
+) -> str:
     """Put the source on lecture time and into the size of the rung."""
     decode = spec.decode if spec else None
     steps = []
     if decode is not None and decode.field_order != "progressive":
         steps.append(f"bwdif=mode=send_frame:parity={decode.field_order}:deint=all")
     steps += [
-        f"setpts=PTS-{source.offset_ticks}/90000/TB",
+        f"setpts=PTS-({source.offset_ticks})/90000/TB",
+        f"fps={rate}:round=near:start_time=0",
         "scale=" + ":".join([f"{size[0]}:{size[1]}", *_list_options(spec, decode)]),
         "format=yuv420p,setsar=1,settb=1/90000",
     ]
