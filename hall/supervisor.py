@@ -24,6 +24,7 @@ FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 10.0
 TERM_DEADLINE_S: Final = 3.0
 HEALTHY_AFTER_S: Final = 20.0  # A child that ran this long starts again without a pause.
+PATIENT_NICE: Final = 15  # As the encoders themselves.
 LIFELINE: Final = Path(__file__).with_name("lifeline.py")
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,7 @@ class ChildSpec:
         stop_signal: What asks it politely.
         stop_deadline_s: How long it may take; then comes SIGTERM, then the whole group is killed.
         sockets: It listens there and does not remove what its killed predecessor left.
+        is_patient: Stands back behind the other children when the processor is busy.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ChildSpec:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_deadline_s: float = 10.0
     sockets: tuple[Path, ...] = ()
+    is_patient: bool = False
 
 
 class Child:
@@ -96,6 +99,8 @@ class Child:
             env={**os.environ, **self.spec.env},
             start_new_session=True,
         )
+        if self.spec.is_patient:
+            _stand_back(process.pid)
         log.debug("child_started", child=self.spec.name, pid=process.pid, argv=self.spec.argv)
         return process
 
@@ -114,6 +119,19 @@ class Child:
         # Its own children too: nginx's workers would outlive a master that is killed.
         os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
+
+
+def _stand_back(pid: int) -> None:
+    """Lower the weight of the whole session that ``pid`` leads.
+
+    Where Linux groups processes by session (``sched_autogroup_enabled``, usual outside containers),
+    the niceness of a process counts within its own session only: without this, encoders in the
+    worker's session would get as much as streamer does in its own. See sched(7).
+    """
+    try:
+        Path(f"/proc/{pid}/autogroup").write_text(str(PATIENT_NICE), encoding="ascii")
+    except OSError as error:  # Another system, no such groups, or too soon after another write.
+        log.debug("session_not_lowered", pid=pid, detail=str(error))
 
 
 class Supervisor:

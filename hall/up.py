@@ -67,6 +67,7 @@ def build_children(settings: Settings, *, secret: SecretStr, player: Path) -> li
             f"worker-{number}",
             (*hall, "worker", "--name", f"worker-{number}"),
             env=stops_at_once,
+            is_patient=True,
         )
         for number in range(1, settings.workers + 1)
     ]

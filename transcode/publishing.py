@@ -15,6 +15,7 @@ from kernel.errors import BlobMissingError, EncodeError
 from kernel.layout import asset_prefix
 from kernel.messages import AssetReport, FileRole, KeptRange, RenditionReport
 from kernel.timing import to_seconds
+from kernel.together import run_together
 from transcode.context import MIME, UnitContext
 from transcode.edit.specs import CopiedFacts, CutFacts
 from transcode.joins import JoinedFile
@@ -144,9 +145,7 @@ async def _upload(
         done += 1
         context.progress.report(low + (high - low) * done / len(names))
 
-    async with asyncio.TaskGroup() as group:
-        for name in names:
-            group.create_task(put(name))
+    await run_together(put(name) for name in names)
 
 
 def build_report(made: AssetSet) -> AssetReport:

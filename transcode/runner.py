@@ -28,7 +28,7 @@ import structlog
 from kernel.errors import EncodeError
 from kernel.messages import FailureCause
 from transcode.progress import Progress, ProgressParser
-from transcode.settings import NICE, Limits
+from transcode.settings import Limits
 
 TAIL_BYTES: Final = 16 * 1024  # Of stderr; the last lines name the cause.
 KILL_GRACE_S: Final = 5.0  # After SIGKILL only the kernel is left to wait for.
@@ -350,7 +350,7 @@ def _build_child_setup(limits: Limits) -> Callable[[], None]:
                 os._exit(127)
             if ioprio is not None:
                 _LIBC.syscall(ioprio, 1, 0, _IOPRIO_IDLE)
-        os.nice(NICE)
+        os.nice(limits.nice)
         if cores:
             os.sched_setaffinity(0, cores)
         for kind, pair in values:

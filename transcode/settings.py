@@ -22,6 +22,7 @@ STALL_S: Final = (
 MIN_FREE_BYTES: Final = 256 * 1024 * 1024  # Below it a disk counts as full: others write there.
 MIN_SHARED_CORES: Final = 2
 NICE: Final = 15  # An encode must not disturb the live class on the same machine.
+PATIENT_NICE: Final = 19  # Gets what others leave, a third while they do not.
 MAX_PIXELS: Final = 8192 * 4320  # Larger pictures are refused before a decoder allocates them.
 MAX_SEGMENT_BYTES: Final = 256 * 1024 * 1024  # A 4 s segment at 500 Mbit/s.
 
@@ -58,6 +59,7 @@ class Limits:
         memory_bytes: Resident, of its whole group; looked at twice a second.
         folder: Where it writes; on that disk ``free_bytes`` must stay free.
         cores: Processors it may use; empty: all.
+        nice: How far it stands back behind others on the same machine, 0 to 19.
     """
 
     wall_s: float
@@ -70,6 +72,7 @@ class Limits:
     folder: Path | None = None
     free_bytes: int = MIN_FREE_BYTES
     cores: tuple[int, ...] = ()
+    nice: int = NICE
 
     def within(self, programs: Programs, folder: Path) -> Limits:
         """The same limits on this machine, writing below ``folder``."""
@@ -80,6 +83,7 @@ class Limits:
 
 PROBE_LIMITS: Final = Limits(wall_s=30, cpu_s=30, address_bytes=2 * GIB, file_bytes=1024)
 ENCODE_LIMITS: Final = Limits(wall_s=MAX_UNIT_S, stall_s=STALL_S)
+PATIENT_LIMITS: Final = replace(ENCODE_LIMITS, nice=PATIENT_NICE)
 
 
 def find_programs(settings: Settings) -> Programs:

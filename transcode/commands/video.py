@@ -88,7 +88,7 @@ def _place_keyframes(rung: Rung, spec: EncodeVideoSpec) -> str:
 def _video_options(rung: Rung, spec: EncodeVideoSpec) -> dict[str, Any]:
     return {
         "c:v": "libx264",
-        "preset": spec.preset,
+        "preset": rung.preset or spec.preset,
         # By the rung, not by the machine: equal input gives equal bytes on every worker.
         "threads:v": _count_threads(rung),
         "profile:v": "high",

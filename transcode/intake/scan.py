@@ -12,6 +12,7 @@ from typing import Any, Final
 import structlog
 
 from kernel.errors import EncodeError
+from kernel.together import run_together
 from transcode import commands
 from transcode.commands.base import MediaInput
 from transcode.context import UnitContext
@@ -35,6 +36,7 @@ PROBE: Final = Limits(wall_s=90, cpu_s=60, address_bytes=2 * GIB, file_bytes=102
 # The whole file is read once: 16 GiB at 50 MB/s take six minutes; a day of packets is 1 GiB.
 SCAN: Final = Limits(wall_s=1800, cpu_s=600, address_bytes=2 * GIB, file_bytes=GIB)
 LOOK: Final = Limits(wall_s=180, cpu_s=240, address_bytes=6 * GIB, file_bytes=1024)
+WINDOWS_AT_ONCE: Final = 2  # Decoders of large pictures take their gigabyte each.
 SAMPLE_PACKETS: Final = 40  # More than any delay of B-frames; less than two seconds.
 
 log = structlog.get_logger(__name__)
@@ -151,15 +153,18 @@ async def decode_windows(
     audio: int | None,
 ) -> list[Window]:
     """Decode the windows; a track that does not decode at all has no frames in any of them."""
-    found: list[Window] = []
-    for start_s in plan.starts_s:
-        window = await _decode(context, media, plan, start_s, video=video, audio=audio)
-        if not window.video_s and not window.audio_s and video is not None and audio is not None:
+    at_once = asyncio.Semaphore(WINDOWS_AT_ONCE)
+
+    async def decode(start_s: float) -> Window:
+        async with at_once:
+            window = await _decode(context, media, plan, start_s, video=video, audio=audio)
+            if window.video_s or window.audio_s or video is None or audio is None:
+                return window
             pictures = await _decode(context, media, plan, start_s, video=video, audio=None)
             sound = await _decode(context, media, plan, start_s, video=None, audio=audio)
-            window = replace(pictures, audio_s=sound.audio_s)
-        found.append(window)
-    return found
+            return replace(pictures, audio_s=sound.audio_s)
+
+    return await run_together(decode(start_s) for start_s in plan.starts_s)
 
 
 async def _decode(

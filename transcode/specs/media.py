@@ -25,6 +25,7 @@ class Rung(Frozen):
         frame_rate: Frames per second as ``"30"`` or ``"25/2"``.
         crf: x264 quality; ``maxrate_bps`` caps what it may cost.
         level: H.264 level, fixed so that all ranges have the same init segment.
+        preset: Of x264; ``None`` takes that of the unit.
         x264_params: Further settings, for pieces that must fit a track of another encoder.
     """
 
@@ -35,6 +36,7 @@ class Rung(Frozen):
     crf: int = Field(ge=0, le=51)
     maxrate_bps: int = Field(ge=10_000)
     level: str = Field(pattern=r"^\d\.\d$")
+    preset: str | None = Field(default=None, pattern=r"^[a-z]{1,12}$")
     x264_params: str = Field(default="", pattern=r"^[a-z0-9=:-]*$", max_length=200)
     reason: str = Field(max_length=500)
 

@@ -16,6 +16,9 @@ class EncodeVideoSpec(Frozen):
     before the range (lead-in: decoding starts at the last keyframe before it) and end after it.
     A ``FileSource`` comes with ``decode``; ``start_ticks`` and ``end_ticks`` are lecture time:
     the file's time stamp less ``offset_ticks``.
+
+    Attributes:
+        is_patient: What somebody waits for goes first, see ``Limits.nice``.
     """
 
     start_ticks: int = Field(ge=0)
@@ -27,6 +30,7 @@ class EncodeVideoSpec(Frozen):
     rungs: tuple[Rung, ...]
     colour: ColourName
     preset: str
+    is_patient: bool = False
 
 
 class CopyVideoSpec(Frozen):
