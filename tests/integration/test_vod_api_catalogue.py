@@ -70,18 +70,19 @@ async def test_editors_change_and_delete_lectures_and_it_is_logged(vod: Vod) -> 
     lecture_id = await add_lecture(vod)
     path = f"/lectures/{lecture_id}"
     series = await vod.call("POST", "/series", role=Role.EDITOR, json={"title": "党史"})
-    change = {"title": "新", "series_id": series.body["id"], "position": 2, "visibility": "members"}
+    change = {"title": "新", "series_ids": [series.body["id"]], "visibility": "members"}
     for role in (Role.MEMBER, Role.INSTRUCTOR, Role.UNIT_ADMIN):
         assert (await vod.call("PATCH", path, role=role, json=change)).status == 403
         assert (await vod.call("DELETE", path, role=role)).status == 403
     assert (await vod.call("PATCH", path, json=change)).status == 401
     changed = await vod.call("PATCH", path, role=Role.EDITOR, json=change)
-    assert changed.body["series"] == {"id": series.body["id"], "title": "党史"}
-    assert (changed.body["position"], changed.body["visibility"]) == (2, "members")
-    cleared = await vod.call("PATCH", path, role=Role.EDITOR, json={"series_id": None})
-    assert (cleared.body["series"], cleared.body["position"]) == (None, 2)
-    missing = await vod.call("PATCH", path, role=Role.EDITOR, json={"series_id": "0" * 20})
-    assert (missing.status, missing.body["field"]) == (422, "series_id")
+    place = {"id": series.body["id"], "title": "党史", "position": 0, "is_required": True}
+    assert changed.body["series"] == [place]
+    assert changed.body["visibility"] == "members"
+    cleared = await vod.call("PATCH", path, role=Role.EDITOR, json={"series_ids": []})
+    assert cleared.body["series"] == []
+    missing = await vod.call("PATCH", path, role=Role.EDITOR, json={"series_ids": ["0" * 20]})
+    assert (missing.status, missing.body["field"]) == (422, "series_ids")
     assert (await vod.call("DELETE", path, role=Role.EDITOR)).status == 204
     assert (await vod.call("GET", path, role=Role.EDITOR)).status == 404
     audit = (await vod.call("GET", "/audit?page_size=1", role=Role.ADMIN)).body["items"]
@@ -94,9 +95,12 @@ async def test_a_series_lists_by_position_and_counts_what_one_may_see(vod: Vod) 
     )
     assert series.status == 201
     series_id = series.body["id"]
-    second = await add_lecture(vod, series_id=series_id, position=2)
-    first = await add_lecture(vod, series_id=series_id, position=1)
-    last = await add_lecture(vod, series_id=series_id, visibility=Visibility.MEMBERS)
+    second = await add_lecture(vod)
+    first = await add_lecture(vod)
+    last = await add_lecture(vod, visibility=Visibility.MEMBERS)
+    order = {"version": 1, "lectures": [{"lecture_id": key} for key in (first, second, last)]}
+    place = f"/series/{series_id}/lectures"
+    assert (await vod.call("PUT", place, role=Role.EDITOR, json=order)).status == 200
     listed = await vod.call("GET", f"/lectures?series_id={series_id}", role=Role.MEMBER)
     assert [item["id"] for item in listed.body["items"]] == [first, second, last]
     path = f"/series/{series_id}"

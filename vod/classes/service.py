@@ -25,7 +25,7 @@ from vod.classes.queries import load_class, lock_class
 from vod.classes.states import ClassState, Trigger, advance
 from vod.db.engine import Database
 from vod.lectures.models import Lecture
-from vod.series.service import require_series
+from vod.series.entries import require_series
 
 _CLEARABLE: Final = frozenset({"starts_at", "planned_end", "series_id"})
 

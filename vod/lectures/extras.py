@@ -21,6 +21,8 @@ from vod.lectures.models import Lecture
 from vod.material.access import load_owner_ids
 from vod.material.models import Material
 from vod.posters.service import load_own_names
+from vod.series.entries import load_memberships
+from vod.series.schemas import SeriesMembership
 from vod.uploads.models import Upload
 
 MAX_JOBS: Final = 5  # Shown per lecture, newest first; the desk has the whole list.
@@ -44,12 +46,13 @@ class LectureExtras:
     upload: Upload | None = None
     edit: schemas.EditSummary | None = None
     owner_ids: set[str] = field(default_factory=set)
+    series: list[SeriesMembership] = field(default_factory=list)
 
 
 async def load_extras(
     session: AsyncSession, lectures: Sequence[Lecture]
 ) -> defaultdict[str, LectureExtras]:
-    """Load the extras of all ``lectures`` in ten queries, by lecture id."""
+    """Load the extras of all ``lectures`` in eleven queries, by lecture id."""
     extras: defaultdict[str, LectureExtras] = defaultdict(LectureExtras)
     ids = [lecture.id for lecture in lectures]
     if not ids:
@@ -70,6 +73,8 @@ async def load_extras(
     await _add_renditions(session, extras, jobs)
     await _add_material(session, extras, lectures)
     await _add_edits(session, extras, ids)
+    for lecture_id, series in (await load_memberships(session, ids)).items():
+        extras[lecture_id].series = series
     return extras
 
 

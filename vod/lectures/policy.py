@@ -1,13 +1,50 @@
-"""Who may see and manage lectures. Pure."""
+"""Who may see and manage lectures. Pure; ``vod.lectures.visible`` asks the same of rows."""
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+
 from vod.accounts.roles import Role, Viewer, Visibility
+from vod.audience.rule import AudienceRule, fits
+from vod.lectures.publication import Publication
 
 
-def may_see_lecture(viewer: Viewer, visibility: Visibility) -> bool:
-    """Public ones everybody; the others whoever is signed in. To the rest they do not exist."""
-    return visibility is Visibility.PUBLIC or viewer.is_signed_in
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What decides who sees a lecture.
+
+    Attributes:
+        audience: An audience rule as it is stored; ``None`` is everybody.
+        owner_ids: Who taught it or sent its file.
+    """
+
+    visibility: Visibility
+    publication: Publication = Publication.PUBLISHED
+    audience: dict[str, Any] | None = None
+    owner_ids: AbstractSet[str | None] = frozenset()
+
+    @property
+    def is_open(self) -> bool:
+        """Everybody may see it, so shared caches may keep it."""
+        is_public = self.visibility is Visibility.PUBLIC
+        return is_public and self.publication is Publication.PUBLISHED and not self.audience
+
+
+def may_see_lecture(viewer: Viewer, exposure: Exposure) -> bool:
+    """Open ones everybody; other published ones those they are meant for.
+
+    Editors see all, instructors their own drafts as well. To the rest they do not exist.
+    """
+    if may_edit_lectures(viewer) or exposure.is_open:
+        return True
+    if not viewer.is_signed_in:
+        return False
+    if viewer.role is Role.INSTRUCTOR and viewer.account_id in exposure.owner_ids:
+        return True
+    rule = AudienceRule.model_validate(exposure.audience or {})
+    return exposure.publication is Publication.PUBLISHED and fits(rule, viewer.member)
 
 
 def may_edit_lectures(viewer: Viewer) -> bool:

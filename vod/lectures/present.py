@@ -18,7 +18,6 @@ from vod.material.timeline import find_folder, find_timeline, map_chapters
 from vod.playback.subtitles import build_caption_path
 from vod.posters.choice import choose_poster, list_options
 from vod.posters.schemas import PosterRef
-from vod.series.schemas import SeriesRef
 
 
 def is_playable(lecture: Lecture) -> bool:
@@ -64,8 +63,8 @@ def build_duration_s(lecture: Lecture, asset: Asset | None) -> float:
 def present_lecture(
     lecture: Lecture, extras: LectureExtras, *, viewer: Viewer, origin: str
 ) -> schemas.Lecture:
-    """Build the answer; ``lecture.series`` must be loaded."""
-    series, asset = lecture.series, extras.asset
+    """Build the answer."""
+    asset = extras.asset
     poster_url, storyboard_url = build_image_urls(lecture, extras, origin)
     may_edit = may_change_material(viewer, extras.owner_ids)
     return schemas.Lecture(
@@ -74,10 +73,12 @@ def present_lecture(
         description=lecture.description,
         state=lecture.state,
         visibility=lecture.visibility,
+        publication=lecture.publication,
+        publish_at=lecture.publish_at,
+        withdraw_at=lecture.withdraw_at,
         duration_s=build_duration_s(lecture, asset),
-        series=SeriesRef(id=series.id, title=series.title) if series else None,
+        series=extras.series,
         live_class_id=lecture.live_class_id,
-        position=lecture.position,
         recorded_at=lecture.recorded_at,
         published_at=lecture.published_at,
         playback=build_playback(lecture, origin),

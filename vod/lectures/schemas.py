@@ -13,11 +13,12 @@ from vod.editing.policy import EditState
 from vod.http.pagination import Page
 from vod.http.types import Body, Identifier, LongText, Moment, Title, View
 from vod.lectures.models import LectureState
+from vod.lectures.publication import Publication
 from vod.posters.schemas import PosterRef
-from vod.series.schemas import SeriesRef
+from vod.series.schemas import SeriesMembership
 
 WorkState = Literal["queued", "running", "done", "failed", "cancelled"]
-MAX_POSITION = 1_000_000
+MAX_SERIES = 50  # That one lecture is in.
 
 
 class ReplayPlayback(View):
@@ -83,10 +84,12 @@ class Lecture(View):
     description: str
     state: LectureState
     visibility: Visibility
+    publication: Publication
+    publish_at: Moment | None
+    withdraw_at: Moment | None
     duration_s: float
-    series: SeriesRef | None
+    series: list[SeriesMembership]
     live_class_id: str | None
-    position: int | None
     recorded_at: Moment | None
     published_at: Moment | None
     playback: ReplayPlayback | None
@@ -111,10 +114,13 @@ class LecturePage(Page):
 
 
 class LectureChange(Body):
-    """What an editor may change; ``series_id`` and ``position`` are cleared by null."""
+    """What an editor may change.
+
+    Attributes:
+        series_ids: Exactly these; at the end of those that are new to it.
+    """
 
     title: Title | None = None
     description: LongText | None = None
     visibility: Visibility | None = None
-    series_id: Identifier | None = None
-    position: Annotated[int, Field(ge=0, le=MAX_POSITION)] | None = None
+    series_ids: Annotated[list[Identifier], Field(max_length=MAX_SERIES)] | None = None

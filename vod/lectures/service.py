@@ -8,18 +8,19 @@ from datetime import datetime
 
 from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import joinedload
 
 from kernel.errors import NotFoundError
-from vod.accounts.roles import Viewer, Visibility
+from vod.accounts.roles import Viewer
 from vod.audit.service import record
 from vod.db.engine import Database
 from vod.http.pagination import PageQuery, build_like, load_page
 from vod.jobs.planning import cancel_jobs
 from vod.lectures import schemas
 from vod.lectures.models import Lecture, LectureState
-from vod.lectures.policy import may_see_lecture
-from vod.series.service import require_series
+from vod.lectures.publication import LectureKind, Publication
+from vod.lectures.visible import build_visible
+from vod.series.entries import assign_series
+from vod.series.models import SeriesLecture
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class LectureFilter:
     words: str = ""
     series_id: str | None = None
     state: LectureState | None = None
+    publication: Publication | None = None
     deleted_after: datetime | None = None
 
 
@@ -39,12 +41,10 @@ def _select_visible(
     viewer: Viewer, *, deleted_after: datetime | None = None
 ) -> Select[tuple[Lecture]]:
     is_there = Lecture.deleted_at.is_(None)
-    query = select(Lecture).where(
-        is_there if deleted_after is None else Lecture.deleted_at > deleted_after
+    return select(Lecture).where(
+        is_there if deleted_after is None else Lecture.deleted_at > deleted_after,
+        build_visible(viewer),
     )
-    if not viewer.is_signed_in:
-        query = query.where(Lecture.visibility == Visibility.PUBLIC)
-    return query.options(joinedload(Lecture.series))
 
 
 async def load_lectures(
@@ -62,19 +62,26 @@ async def load_lectures(
         )
     if wanted.state is not None:
         query = query.where(Lecture.state == wanted.state)
+    if wanted.publication is not None:
+        query = query.where(Lecture.publication == wanted.publication)
     if wanted.series_id is not None:
-        query = query.where(Lecture.series_id == wanted.series_id)
-        query = query.order_by(Lecture.position.asc().nulls_last(), Lecture.recorded_at, Lecture.id)
+        query = query.join(SeriesLecture, SeriesLecture.lecture_id == Lecture.id)
+        query = query.where(SeriesLecture.series_id == wanted.series_id)
+        query = query.order_by(SeriesLecture.position, Lecture.id)
     else:
         query = query.order_by(Lecture.recorded_at.desc().nulls_last(), Lecture.id.desc())
     return await load_page(session, query, page)
 
 
 async def load_recent(session: AsyncSession, viewer: Viewer, *, limit: int) -> list[Lecture]:
-    """Load the newest lectures that can be played."""
+    """Load the newest published lectures that can be played."""
     query = (
         _select_visible(viewer)
-        .where(Lecture.state.in_([LectureState.PLAYABLE, LectureState.READY]))
+        .where(
+            Lecture.state.in_([LectureState.PLAYABLE, LectureState.READY]),
+            Lecture.publication == Publication.PUBLISHED,
+            Lecture.kind == LectureKind.MEDIA,
+        )
         .order_by(Lecture.recorded_at.desc().nulls_last(), Lecture.id.desc())
     )
     return list(await session.scalars(query.limit(limit)))
@@ -95,12 +102,8 @@ async def load_lecture(session: AsyncSession, lecture_id: str, viewer: Viewer) -
     Raises:
         NotFoundError: There is none, it was deleted, or the viewer may not know of it.
     """
-    lecture = await session.scalar(
-        select(Lecture)
-        .where(Lecture.id == lecture_id, Lecture.deleted_at.is_(None))
-        .options(joinedload(Lecture.series))
-    )
-    if lecture is None or not may_see_lecture(viewer, lecture.visibility):
+    lecture = await session.scalar(_select_visible(viewer).where(Lecture.id == lecture_id))
+    if lecture is None:
         raise NotFoundError("no such lecture")
     return lecture
 
@@ -122,10 +125,11 @@ async def change_lecture(
     async with database.write() as session:
         lecture = await load_lecture(session, lecture_id, viewer)
         values = change.model_dump(exclude_unset=True)
-        if values.get("series_id") is not None:
-            await require_series(session, values["series_id"])
+        series_ids = values.pop("series_ids", None)
+        if series_ids is not None:
+            await assign_series(session, lecture_id, series_ids)
         for name, value in values.items():
-            if value is not None or name in {"series_id", "position"}:
+            if value is not None:
                 setattr(lecture, name, value)
         record(
             session,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Final, Literal
 
 from aiohttp import web
@@ -19,6 +20,7 @@ from vod.lectures.extras import load_extras
 from vod.lectures.models import LectureState
 from vod.lectures.policy import may_edit_lectures
 from vod.lectures.present import present_lecture
+from vod.lectures.publication import Publication
 from vod.lectures.restoring import restore_lecture
 from vod.settings import read_grace
 
@@ -33,12 +35,15 @@ class LecturesView(ApiView):
             LectureState | Literal["deleted"] | None,
             Field(description="Only in this state; editors also see what was deleted lately"),
         ] = None,
+        publication: Annotated[
+            Publication | None, Field(description="Only so far on the way to the members")
+        ] = None,
     ) -> r200[schemas.LecturePage]:
         """List lectures that whoever asks may see, newest first; of a series by position.
 
         Tags: lectures
         """
-        wanted = self._read_filter(q, series_id, state)
+        wanted = replace(self._read_filter(q, series_id, state), publication=publication)
         async with self.database.read() as session:
             rows, total = await service.load_lectures(session, page, wanted, self.viewer)
             extras = await load_extras(session, rows)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Select, case, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.clock import Clock
@@ -22,6 +22,7 @@ from vod.captions.refs import load_refs
 from vod.classes.models import LiveClass
 from vod.db.engine import Database
 from vod.lectures.models import Lecture
+from vod.lectures.visible import build_open, describe_exposure
 from vod.material.models import Material
 from vod.material.timeline import (
     RECORDING_PLACE,
@@ -133,7 +134,7 @@ class MediaLibrary:
                 raise NotFoundError("there is nothing to play")
             tracks = (await load_refs(session, [lecture_id]))[lecture_id]
         return LectureMedia(
-            is_public=lecture.visibility is Visibility.PUBLIC,
+            is_public=describe_exposure(lecture).is_open,
             title=lecture.title,
             asset_prefix=None if asset is None else find_folder(asset),
             recording_version=lecture.recording_version,
@@ -145,7 +146,7 @@ class MediaLibrary:
     async def find_track_version(self, lecture_id: str, caption_id: str) -> tuple[bool, int]:
         """Find a caption track: whether shared caches may keep it, and its version."""
         query = (
-            select(Lecture.visibility, CaptionTrack.version)
+            select(build_open(), CaptionTrack.version)
             .join(CaptionTrack, CaptionTrack.lecture_id == Lecture.id)
             .where(
                 Lecture.id == lecture_id,
@@ -158,7 +159,7 @@ class MediaLibrary:
             row = (await session.execute(query)).one_or_none()
         if row is None:
             raise NotFoundError("no such captions")
-        return row[0] is Visibility.PUBLIC, row[1]
+        return bool(row[0]), row[1]
 
     async def find_cues(self, caption_id: str) -> tuple[int, list[list[Any]]]:
         """Find the cues of a track with the version that they are of."""
@@ -186,7 +187,8 @@ class MediaLibrary:
     async def is_public_poster(self, lecture_id: str, name: str) -> bool:
         """Check that an own poster is the lecture's; tell whether shared caches may keep it."""
         query = (
-            select(Lecture.visibility)
+            select(build_open())
+            .select_from(Lecture)
             .join(OwnPoster, OwnPoster.lecture_id == Lecture.id)
             .where(
                 Lecture.id == lecture_id,
@@ -214,7 +216,8 @@ class MediaLibrary:
         """
         plan_hash = folder.removesuffix("-first")
         query = (
-            select(Lecture.visibility)
+            select(build_open())
+            .select_from(Lecture)
             .join(Asset, Asset.lecture_id == Lecture.id)
             .where(
                 Lecture.id == lecture_id,
@@ -230,24 +233,24 @@ class MediaLibrary:
 
         They are the replay's as well: an editor's decision for the lecture holds for them.
         """
-        is_restricted = Lecture.visibility == Visibility.MEMBERS
+        is_public = LiveClass.visibility == Visibility.PUBLIC
         query = (
-            select(case((is_restricted, Lecture.visibility), else_=LiveClass.visibility))
+            select(and_(is_public, or_(Lecture.id.is_(None), build_open())))
             .select_from(LiveClass)
             .outerjoin(Lecture, Lecture.live_class_id == LiveClass.id)
             .where(LiveClass.broadcast_id == broadcast_id)
         )
         return await self._remember(("broadcast", broadcast_id), query)
 
-    async def _remember(self, key: Hashable, query: Select[tuple[Visibility]]) -> bool:
+    async def _remember(self, key: Hashable, query: Select[tuple[bool]]) -> bool:
         known = self._facts.get(key)
         if known is not None:
             return known
         async with self._database.read() as session:
-            visibility = await session.scalar(query)
-        if visibility is None:
+            is_public = await session.scalar(query)
+        if is_public is None:
             raise NotFoundError("no such media")
-        return self._facts.put(key, visibility is Visibility.PUBLIC)
+        return self._facts.put(key, bool(is_public))
 
     async def load_recording(
         self, session: AsyncSession, lecture_id: str, version: int

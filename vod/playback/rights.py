@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.ids import derive_token, hash_secret
-from vod.accounts.models import Account, AccountSession
-from vod.accounts.roles import Viewer
+from vod.accounts.models import Account, AccountSession, RoleScope
+from vod.accounts.roles import MemberFacts, Role, Viewer
 from vod.accounts.sessions import MAX_TOKEN_CHARS, load_session
 from vod.classes.models import LiveClass
 from vod.classes.policy import may_see_class
 from vod.classes.states import ClassState
 from vod.lectures.models import Lecture
-from vod.lectures.policy import may_see_lecture
+from vod.lectures.policy import Exposure, may_see_lecture
 from vod.playback.objects import MediaTarget
 from vod.playback.signing import read_token
+from vod.units.models import OrgUnit
+from vod.uploads.models import Upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ async def decide(
     row = (await session.execute(_join_session(_select_object(target), token, now))).first()
     if row is None:  # No such object; say no more than to whoever may not see it.
         return Decision(401 if await load_session(session, token, now) is None else 403)
-    viewer = Viewer(account_id=row.account_id, role=row.role)
+    viewer = _build_viewer(row)
     if not _is_visible(row, viewer, target):
         return Decision(403 if viewer.is_signed_in else 401)
     seen_as = row.session_id if viewer.is_signed_in else given.viewer_cookie
@@ -76,15 +78,11 @@ async def _decide_signed(
     if path is None or not path.covers(target.kind, target.object_id):
         return REFUSED
     is_account = and_(Account.id == path.account_id, Account.is_disabled.is_(False))
-    query = (
-        _select_object(target)
-        .add_columns(Account.id.label("account_id"), Account.role.label("role"))
-        .outerjoin(Account, is_account)
-    )
+    query = _add_account(_select_object(target).outerjoin(Account, is_account))
     row = (await session.execute(query)).first()
     if row is None or row.account_id != path.account_id:
         return REFUSED  # The account is gone or disabled.
-    viewer = Viewer(account_id=row.account_id, role=row.role)
+    viewer = _build_viewer(row)
     if not _is_visible(row, viewer, target):
         return REFUSED
     return Decision(204, derive_viewer_id(secret, token))
@@ -104,26 +102,41 @@ def _is_visible(row: Any, viewer: Viewer, target: MediaTarget) -> bool:
     """
     has_lecture = row.lecture_visibility is not None
     by_lecture = (
-        has_lecture and row.deleted_at is None and may_see_lecture(viewer, row.lecture_visibility)
+        has_lecture and row.deleted_at is None and may_see_lecture(viewer, _read_exposure(row))
     )
     if target.kind == "media" or (has_lecture and row.class_state is ClassState.ENDED):
         return by_lecture
     return by_lecture or may_see_class(viewer, row.class_visibility)
 
 
+def _read_exposure(row: Any) -> Exposure:
+    return Exposure(
+        visibility=row.lecture_visibility,
+        publication=row.publication,
+        audience=row.audience,
+        owner_ids={row.instructor_id, row.uploader_id},
+    )
+
+
 def _select_object(target: MediaTarget) -> Select[Any]:
     columns = (
         Lecture.visibility.label("lecture_visibility"),
         Lecture.deleted_at.label("deleted_at"),
+        Lecture.publication.label("publication"),
+        Lecture.audience.label("audience"),
+        LiveClass.instructor_id.label("instructor_id"),
+        Upload.account_id.label("uploader_id"),
         LiveClass.visibility.label("class_visibility"),
         LiveClass.state.label("class_state"),
     )
     is_replay = Lecture.live_class_id == LiveClass.id
     if target.kind == "media":
         joined = select(*columns).select_from(Lecture).outerjoin(LiveClass, is_replay)
-        return joined.where(Lecture.id == target.object_id)
-    joined = select(*columns).select_from(LiveClass).outerjoin(Lecture, is_replay)
-    return joined.where(LiveClass.broadcast_id == target.object_id)
+        is_object = Lecture.id == target.object_id
+    else:
+        joined = select(*columns).select_from(LiveClass).outerjoin(Lecture, is_replay)
+        is_object = LiveClass.broadcast_id == target.object_id
+    return joined.outerjoin(Upload, Upload.id == Lecture.upload_id).where(is_object)
 
 
 def _join_session(query: Select[Any], token: str, now: datetime) -> Select[Any]:
@@ -133,12 +146,30 @@ def _join_session(query: Select[Any], token: str, now: datetime) -> Select[Any]:
         AccountSession.expires_at > now,
     )
     is_account = and_(Account.id == AccountSession.account_id, Account.is_disabled.is_(False))
-    return (
-        query.add_columns(
-            Account.id.label("account_id"),
-            Account.role.label("role"),
-            AccountSession.id.label("session_id"),
-        )
-        .outerjoin(AccountSession, is_session)
-        .outerjoin(Account, is_account)
+    with_session = query.add_columns(AccountSession.id.label("session_id"))
+    return _add_account(
+        with_session.outerjoin(AccountSession, is_session).outerjoin(Account, is_account)
+    )
+
+
+def _add_account(query: Select[Any]) -> Select[Any]:
+    is_limited = exists().where(RoleScope.account_id == Account.id, RoleScope.role == Role.EDITOR)
+    return query.add_columns(
+        Account.id.label("account_id"),
+        Account.role.label("role"),
+        Account.category.label("category"),
+        Account.level.label("level"),
+        OrgUnit.path.label("unit_path"),
+        is_limited.label("is_limited"),
+    ).outerjoin(OrgUnit, OrgUnit.id == Account.unit_id)
+
+
+def _build_viewer(row: Any) -> Viewer:
+    """As ``sessions.describe_account`` does, as far as seeing lectures and classes goes."""
+    if row.account_id is None:
+        return Viewer()
+    return Viewer(
+        account_id=row.account_id,
+        role=Role.MEMBER if row.role is Role.EDITOR and row.is_limited else row.role,
+        member=MemberFacts(row.unit_path, row.category, row.level),
     )

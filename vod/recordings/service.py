@@ -14,6 +14,7 @@ from vod.classes.models import LiveClass
 from vod.jobs.planning import cancel_jobs
 from vod.lectures.models import Lecture, LectureState
 from vod.recordings.models import Recording
+from vod.series.entries import append_lecture
 
 
 async def record_end(
@@ -42,6 +43,8 @@ async def record_end(
         lecture = _build_lecture(event, live_class)
         session.add(lecture)
         await session.flush()
+        if live_class.series_id is not None:
+            await append_lecture(session, live_class.series_id, lecture.id)
     is_known = await session.scalar(
         select(Recording.id).where(
             Recording.broadcast_id == event.broadcast_id,
@@ -72,7 +75,6 @@ def _build_lecture(event: BroadcastEnded, live_class: LiveClass) -> Lecture:
         description=live_class.description,
         visibility=live_class.visibility,
         state=LectureState.PLAYABLE,
-        series_id=live_class.series_id,
         live_class_id=live_class.id,
         duration_ticks=0,
         source_version=0,

@@ -5,30 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kernel.errors import InputError, NotFoundError
-from vod.accounts.roles import Viewer, Visibility
+from kernel.errors import NotFoundError
+from vod.accounts.roles import Viewer
 from vod.audit.service import record
 from vod.db.engine import Database
 from vod.http.pagination import PageQuery, build_like, load_page
+from vod.jobs.queries import change
 from vod.lectures.models import Lecture
+from vod.lectures.visible import build_visible
 from vod.series import schemas
-from vod.series.models import Series
+from vod.series.entries import load_order, write_order
+from vod.series.models import Series, SeriesLecture
+from vod.series.policy import may_edit_series, may_see_series
 
 
 async def load_series_page(
-    session: AsyncSession, page: PageQuery, *, words: str
+    session: AsyncSession, page: PageQuery, *, words: str, viewer: Viewer
 ) -> tuple[list[Series], int]:
-    """Load one page, newest first."""
+    """Load one page of those that the viewer may know of, newest first."""
     query = select(Series).order_by(Series.created_at.desc(), Series.id.desc())
+    if not may_edit_series(viewer):
+        query = query.where(Series.is_published.is_(True))
     if words.strip():
         like = build_like(words)
         query = query.where(
             or_(Series.title.ilike(like, escape="\\"), Series.description.ilike(like, escape="\\"))
         )
     return await load_page(session, query, page)
+
+
+async def show_series(session: AsyncSession, series_id: str, viewer: Viewer) -> Series:
+    """Load a series that the viewer may know of; raises ``NotFoundError``."""
+    series = await load_series(session, series_id)
+    if not may_see_series(viewer, is_published=series.is_published):
+        raise NotFoundError("no such series")
+    return series
 
 
 async def load_series(session: AsyncSession, series_id: str) -> Series:
@@ -39,29 +53,21 @@ async def load_series(session: AsyncSession, series_id: str) -> Series:
     return series
 
 
-async def require_series(session: AsyncSession, series_id: str) -> None:
-    """Check a reference in a body.
-
-    Raises:
-        InputError: 422, there is no such series.
-    """
-    if await session.get(Series, series_id) is None:
-        raise InputError("series_id: no such series", field="series_id", status=422)
-
-
 async def count_lectures(
     session: AsyncSession, series_ids: Iterable[str], viewer: Viewer
 ) -> dict[str, int]:
     """Count per series the lectures that the viewer may see, in one query."""
     query = (
-        select(Lecture.series_id, func.count())
-        .where(Lecture.series_id.in_(set(series_ids)), Lecture.deleted_at.is_(None))
-        .group_by(Lecture.series_id)
+        select(SeriesLecture.series_id, func.count())
+        .join(Lecture, Lecture.id == SeriesLecture.lecture_id)
+        .where(
+            SeriesLecture.series_id.in_(set(series_ids)),
+            Lecture.deleted_at.is_(None),
+            build_visible(viewer),
+        )
+        .group_by(SeriesLecture.series_id)
     )
-    if not viewer.is_signed_in:
-        query = query.where(Lecture.visibility == Visibility.PUBLIC)
-    rows = await session.execute(query)
-    return {key: count for key, count in rows.tuples() if key is not None}
+    return dict((await session.execute(query)).tuples().all())
 
 
 async def create_series(
@@ -108,3 +114,61 @@ async def change_series(
             **change.model_dump(mode="json", exclude_unset=True),
         )
     return series
+
+
+async def load_series_order(
+    session: AsyncSession, series_id: str, viewer: Viewer
+) -> schemas.SeriesOrder:
+    """Load the lectures of a series that the viewer may see, in order; raises ``NotFoundError``."""
+    series = await show_series(session, series_id, viewer)
+    rows = await load_order(session, series_id, viewer)
+    return schemas.SeriesOrder(
+        version=series.version,
+        lectures=[
+            schemas.SeriesEntry(
+                lecture_id=lecture.id,
+                title=lecture.title,
+                publication=lecture.publication,
+                hours=lecture.hours,
+                is_required=entry.is_required,
+            )
+            for entry, lecture in rows
+        ],
+    )
+
+
+async def order_series(
+    database: Database,
+    wanted: schemas.WantedOrder,
+    *,
+    series_id: str,
+    viewer: Viewer,
+    now: datetime,
+) -> tuple[schemas.SeriesOrder, bool]:
+    """Set the lectures of a series and their order, unless somebody else has meanwhile.
+
+    Returns:
+        How it is now, and whether it took the change.
+
+    Raises:
+        NotFoundError: There is no such series.
+        InputError: 422, a lecture that does not exist or comes twice.
+    """
+    async with database.write() as session:
+        statement = update(Series).where(Series.id == series_id, Series.version == wanted.version)
+        is_saved = await change(session, statement.values(version=wanted.version + 1)) == 1
+        if is_saved:
+            await write_order(session, series_id, wanted.lectures)
+            record(
+                session,
+                now=now,
+                actor_id=viewer.account_id,
+                action="series.ordered",
+                object_type="series",
+                object_id=series_id,
+                lectures=[
+                    {"id": entry.lecture_id, "is_required": entry.is_required}
+                    for entry in wanted.lectures
+                ],
+            )
+        return await load_series_order(session, series_id, viewer), is_saved

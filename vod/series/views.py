@@ -7,7 +7,8 @@ from typing import Final
 from aiohttp import web
 from aiohttp_pydantic.oas.typing import r200, r201
 
-from kernel.errors import NotAllowedError
+from kernel.errors import ConflictError, NotAllowedError
+from kernel.http import build_problem
 from vod.http.keys import CLOCK
 from vod.http.pagination import PageQuery, page_members
 from vod.http.types import SearchText
@@ -47,7 +48,7 @@ class SeriesListView(_SeriesBase):
         Tags: series
         """
         async with self.database.read() as session:
-            rows, total = await service.load_series_page(session, page, words=q)
+            rows, total = await service.load_series_page(session, page, words=q, viewer=self.viewer)
         items = await self.render(rows)
         return respond(schemas.SeriesPage(items=items, **page_members(page, total)))
 
@@ -71,7 +72,9 @@ class SeriesView(_SeriesBase):
         Tags: series
         """
         async with self.database.read() as session:
-            series = await service.load_series(session, require_id(series_id, "series"))
+            series = await service.show_series(
+                session, require_id(series_id, "series"), self.viewer
+            )
         return respond((await self.render([series]))[0])
 
     async def patch(self, series_id: str, /, body: schemas.SeriesChange) -> r200[schemas.Series]:
@@ -90,7 +93,45 @@ class SeriesView(_SeriesBase):
         return respond((await self.render([series]))[0])
 
 
+class SeriesOrderView(_SeriesBase):
+    async def get(self, series_id: str, /) -> r200[schemas.SeriesOrder]:
+        """Show which lectures are in a series, in order, as far as one may see them.
+
+        Tags: series
+        """
+        require_id(series_id, "series")
+        async with self.database.read() as session:
+            return respond(await service.load_series_order(session, series_id, self.viewer))
+
+    async def put(self, series_id: str, /, body: schemas.WantedOrder) -> r200[schemas.SeriesOrder]:
+        """Set the lectures of a series and their order.
+
+        Tags: series
+        Status Codes:
+            200: As it is now.
+            409: Somebody else has changed it since; ``current`` is how it is now.
+        """
+        self.require_editor()
+        order, is_saved = await service.order_series(
+            self.database,
+            body,
+            series_id=require_id(series_id, "series"),
+            viewer=self.viewer,
+            now=self.request.app[CLOCK].now(),
+        )
+        if is_saved:
+            return respond(order)
+        return build_problem(
+            kind=ConflictError.kind,
+            status=ConflictError.status,
+            title="专题的顺序已被别人改过,请核对后再保存",
+            detail=f"the order is at version {order.version}, not {body.version}",
+            current=order.model_dump(mode="json"),
+        )
+
+
 ROUTES: Final = (
     web.view("/api/v1/series", SeriesListView),
     web.view("/api/v1/series/{series_id}", SeriesView),
+    web.view("/api/v1/series/{series_id}/lectures", SeriesOrderView),
 )

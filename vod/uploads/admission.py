@@ -17,7 +17,7 @@ from kernel.errors import (
 from vod.accounts.roles import Viewer
 from vod.classes.models import LiveClass
 from vod.lectures.models import Lecture
-from vod.series.service import require_series
+from vod.series.entries import require_series
 from vod.uploads import queries
 from vod.uploads.models import Upload
 from vod.uploads.policy import may_replace

@@ -18,6 +18,7 @@ from vod.audit.service import record
 from vod.jobs.planning import plan_upload
 from vod.jobs.queries import lock_lecture
 from vod.lectures.models import Lecture, LectureState
+from vod.series.entries import append_lecture
 from vod.uploads.digest import digest_file
 from vod.uploads.models import Upload, UploadState
 from vod.uploads.queries import find_same_file, load_parts
@@ -94,7 +95,7 @@ async def _make_lecture(session: AsyncSession, upload: Upload, *, now: datetime)
         description="",
         visibility=upload.visibility,
         state=LectureState.PROCESSING,
-        series_id=upload.series_id,
+        publication=upload.publication,
         duration_ticks=0,
         recorded_at=now,
         source_version=1,
@@ -104,6 +105,8 @@ async def _make_lecture(session: AsyncSession, upload: Upload, *, now: datetime)
     session.add(lecture)
     await session.flush()
     upload.lecture_id = lecture.id
+    if upload.series_id is not None:
+        await append_lecture(session, upload.series_id, lecture.id)
     await _start(session, lecture, upload, action="lecture.uploaded", now=now)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from vod.accounts.roles import Visibility
 from vod.db.base import ID_CHARS, JSON_DOCUMENT, Base, HasId, short_enum
+from vod.lectures.publication import Publication
 
 
 class UploadState(enum.Enum):
@@ -28,6 +29,7 @@ class Upload(HasId, Base):
 
     Attributes:
         metadata_text: ``Upload-Metadata`` as it was sent, given back word for word.
+        publication: Of the lecture that is made of it.
         lecture_id: The lecture that was made of it, or whose file it is to replace.
         is_replacement: ``lecture_id`` was there before.
         replaced_upload_id: What the lecture was made from until then; it comes back if this one
@@ -57,6 +59,9 @@ class Upload(HasId, Base):
     metadata_text: Mapped[str]
     title: Mapped[str] = mapped_column(String(200))
     visibility: Mapped[Visibility] = mapped_column(short_enum(Visibility, "visibility"))
+    publication: Mapped[Publication] = mapped_column(
+        short_enum(Publication, "publication"), default=Publication.PUBLISHED
+    )
     series_id: Mapped[str | None] = mapped_column(
         String(ID_CHARS), ForeignKey("series.id", ondelete="SET NULL")
     )

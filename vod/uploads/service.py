@@ -151,6 +151,7 @@ class Uploads:
             metadata_text=wanted.metadata_text,
             title=wish.title,
             visibility=wish.visibility,
+            publication=wish.publication,
             series_id=wish.series_id,
             lecture_id=wish.lecture_id,
             is_replacement=wish.lecture_id is not None,

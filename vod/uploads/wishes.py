@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from kernel.errors import InputError
 from vod.accounts.roles import Visibility
 from vod.http.types import Identifier, Title
+from vod.lectures.publication import Publication
 from vod.uploads.digest import DIGEST_PATTERN
 
 MAX_FILENAME_CHARS: Final = 255
@@ -23,6 +24,7 @@ class UploadWish(BaseModel):
     """The metadata of an upload, checked.
 
     Attributes:
+        publication: Of the new lecture; a draft is seen by its sender and editors only.
         lecture_id: Replace the file of that lecture instead of making a new one.
         digest: What the whole file must come to (``vod.uploads.digest``), if the sender knows.
     """
@@ -33,6 +35,7 @@ class UploadWish(BaseModel):
     title: Title
     series_id: Identifier | None = None
     visibility: Visibility = Visibility.MEMBERS
+    publication: Literal[Publication.DRAFT, Publication.PUBLISHED] = Publication.PUBLISHED
     lecture_id: Identifier | None = None
     digest: Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)] | None = None
     allow_duplicate: bool = False

@@ -28,7 +28,7 @@ from vod.classes.policy import (
     may_manage_class,
     may_see_class,
 )
-from vod.lectures.policy import may_edit_lectures, may_see_jobs, may_see_lecture
+from vod.lectures.policy import Exposure, may_edit_lectures, may_see_jobs, may_see_lecture
 from vod.series.policy import may_edit_series
 
 R = Role
@@ -65,8 +65,11 @@ def ask(capability: str, viewer: Viewer) -> set[bool]:
         "manage a class without instructor": {may_manage_class(viewer, None)},
         "see jobs": {may_see_jobs(viewer, SOMEBODY), may_see_jobs(viewer, None)},
         "see jobs of an own class": {may_see_jobs(viewer, ME)},
-        "see public": {may_see_class(viewer, public), may_see_lecture(viewer, public)},
-        "see members-only": {may_see_class(viewer, members), may_see_lecture(viewer, members)},
+        "see public": {may_see_class(viewer, public), may_see_lecture(viewer, Exposure(public))},
+        "see members-only": {
+            may_see_class(viewer, members),
+            may_see_lecture(viewer, Exposure(members)),
+        },
     }
     return answers[capability]
 

@@ -1,0 +1,1 @@
+"""The course library: forms and tags, papers, films, teachers, venues, review."""

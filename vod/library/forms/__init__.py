@@ -1,0 +1,1 @@
+"""Forms of lectures 形式: an editable list; and free tags."""
