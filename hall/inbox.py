@@ -1,8 +1,9 @@
 """The watched folder: whatever is copied into ``HALL_INBOX`` becomes a lecture.
 
 A file is taken when it has not changed for a while and nobody writes to it. Afterwards it lies in
-``done/``, or in ``refused/`` beside a text that says why. Files in a folder of their own belong to
-the series of the folder's name. A hall that cannot be reached is waited for; nothing is lost.
+``done/``, or in ``refused/`` beside a text that says why, also when planning refuses it later and
+whatever restarts meanwhile (``inbox_journal``). Files in a folder of their own belong to the series
+of the folder's name. A hall that cannot be reached is waited for; nothing is lost.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import Final
 
 import structlog
 
+from hall import inbox_journal
 from hall.importing import open_sender
+from hall.inbox_journal import Journal
 from hall.sending import RefusedError, Sender, Sent
 from kernel.config import Settings
 from kernel.errors import HallError
@@ -30,7 +33,6 @@ REFUSED: Final = "refused"
 PARTIAL_SUFFIXES: Final = frozenset(
     {".part", ".partial", ".crdownload", ".download", ".tmp", ".filepart", ".!ut", ".aria2"}
 )
-MAX_WATCHED: Final = 1000  # Files whose planning has not ended; older ones are let go.
 
 Mark = tuple[int, int]
 
@@ -44,13 +46,16 @@ class Inbox:
     Attributes:
         settings: Of the hall that gets the files.
         seen: Size and time of change of each waiting file, and since when it has them.
-        planned: Files that were taken and may still turn out to be no media, by upload.
+        journal: What was taken and may still turn out to be no media.
     """
 
     settings: Settings
     folder: Path
     seen: dict[Path, tuple[Mark, float]] = field(default_factory=dict)
-    planned: dict[str, Path] = field(default_factory=dict)
+    journal: Journal = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self.settings.data / inbox_journal.NAME)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -72,7 +77,7 @@ class Inbox:
         """
         now_s = asyncio.get_running_loop().time()
         ready = await asyncio.to_thread(self._find_ready_blocking, now_s)
-        if not ready and not self.planned:
+        if not ready and not self.journal.planned:
             return
         async with open_sender(self.settings) as sender:
             for path in ready:
@@ -82,6 +87,8 @@ class Inbox:
     def _prepare_blocking(self) -> None:
         for name in (DONE, REFUSED):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self.journal.load_blocking()
+        self.journal.sending = {n for n in self.journal.sending if (self.folder / n).exists()}
 
     def _find_ready_blocking(self, now_s: float) -> list[Path]:
         marks = dict(_scan_blocking(self.folder))
@@ -98,27 +105,37 @@ class Inbox:
         return sorted(path for path in settled if not is_being_written_blocking(path))
 
     async def _take(self, sender: Sender, path: Path) -> None:
+        name = str(path.relative_to(self.folder))
+        was_cut_off = name in self.journal.sending
         metadata: dict[str, str] = {}
         if path.parent != self.folder:
             metadata["series_id"] = await sender.find_series(path.parent.name)
+        await asyncio.to_thread(self.journal.begin_blocking, name)
         try:
             sent = await sender.send(path, on_progress=lambda _count: None, **metadata)
         except RefusedError as error:
             sent = Sent("refused", None, None, error.title)
         except FileNotFoundError:
             log.info("inbox_file_went_away", path=str(path))
+            await asyncio.to_thread(self.journal.end_blocking, name)
             return
         log.info("inbox_file_taken", path=str(path), state=sent.state, lecture_id=sent.lecture_id)
+        # All of it had arrived when an earlier process ended: the lecture that is known is its own.
+        is_own = sent.state == "duplicate" and was_cut_off
+        await asyncio.to_thread(self._settle_blocking, path, sent, is_done=is_own)
+
+    def _settle_blocking(self, path: Path, sent: Sent, *, is_done: bool) -> None:
+        """Put a file aside; whoever is cut off here does the rest after the restart."""
+        is_done = is_done or sent.state == "done"
+        target = self._choose_target_blocking(path, DONE if is_done else REFUSED)
         if sent.state == "done" and sent.upload_id is not None:
-            moved = await asyncio.to_thread(self._move_blocking, path, DONE, "")
-            if len(self.planned) < MAX_WATCHED:
-                self.planned[sent.upload_id] = moved
-        else:
-            await asyncio.to_thread(self._move_blocking, path, REFUSED, sent.reason)
+            self.journal.expect_blocking(sent.upload_id, str(target.relative_to(self.folder)))
+        self._move_blocking(path, target, "" if is_done else sent.reason)
+        self.journal.end_blocking(str(path.relative_to(self.folder)))
 
     async def _follow(self, sender: Sender) -> None:
         """Put files aside that planning has refused; forget those that it has accepted."""
-        for upload_id, path in list(self.planned.items()):
+        for upload_id, name in list(self.journal.planned.items()):
             try:
                 row = await sender.find_outcome(upload_id)
                 is_open = row["state"] == "done" and await sender.is_planning(row["lecture_id"])
@@ -126,20 +143,27 @@ class Inbox:
                 is_open, row = False, {"state": "gone"}
             if is_open:
                 continue
-            del self.planned[upload_id]
-            if row["state"] == "refused" and path.exists():
-                await asyncio.to_thread(self._move_blocking, path, REFUSED, row["reason"] or "")
+            if row["state"] == "refused":
+                await asyncio.to_thread(self._refuse_blocking, name, row["reason"] or "")
+            await asyncio.to_thread(self.journal.forget_blocking, upload_id)
 
-    def _move_blocking(self, path: Path, folder: str, reason: str) -> Path:
+    def _refuse_blocking(self, name: str, reason: str) -> None:
+        path = self.folder / name
+        if path.exists():  # Nobody has cleared it away.
+            self._move_blocking(path, self._choose_target_blocking(path, REFUSED), reason)
+
+    def _choose_target_blocking(self, path: Path, folder: str) -> Path:
         target = self.folder / folder / path.name
         if target.exists():
             target = target.with_name(f"{path.stem}-{new_id()}{path.suffix}")
+        return target
+
+    def _move_blocking(self, path: Path, target: Path, reason: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
         self.seen.pop(path, None)
         if reason:
             target.with_name(target.name + ".txt").write_text(reason + "\n", encoding="utf-8")
-        return target
 
 
 def _scan_blocking(folder: Path) -> Iterator[tuple[Path, Mark]]:

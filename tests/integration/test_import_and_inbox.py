@@ -17,6 +17,7 @@ from hall import inbox as inbox_module
 from hall import sending
 from hall.importing import ImportReport, ImportWish, find_files, import_files, open_sender
 from hall.inbox import Inbox, is_being_written_blocking
+from hall.inbox_journal import Journal
 from hall.sending import Sender
 from kernel.errors import DependencyError, InputError
 from kernel.layout import upload_key
@@ -237,6 +238,13 @@ async def inbox(sqlite_vod: Vod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return made
 
 
+def start_again(inbox: Inbox) -> Inbox:
+    """As after a restart: only what is on the disk is known."""
+    made = Inbox(inbox.settings, inbox.folder)
+    made._prepare_blocking()
+    return made
+
+
 def listed(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
@@ -294,8 +302,9 @@ async def test_a_file_that_planning_refuses_is_put_aside_later(
     write(inbox.folder / "a.mp4", b"no media")
     await inbox.look()
     assert listed(inbox.folder) == {"done/a.mp4"}
+    inbox = start_again(inbox)
     await inbox.look()
-    assert len(inbox.planned) == 1
+    assert len(inbox.journal.planned) == 1
     async with sqlite_vod.services.database.read() as session:
         unit_id = await session.scalar(Unit.__table__.select().with_only_columns(Unit.id))
     service = JobService(sqlite_vod.services.database, sqlite_vod.clock)
@@ -304,10 +313,40 @@ async def test_a_file_that_planning_refuses_is_put_aside_later(
         fence=claimed.fence, reason="这不是音视频文件", is_permanent=True, cause="media"
     )
     await service.fail(claimed.unit_id, failed)
+    inbox = start_again(inbox)
     await inbox.look()
     assert listed(inbox.folder) == {"refused/a.mp4", "refused/a.mp4.txt"}
     assert (inbox.folder / "refused/a.mp4.txt").read_text() == "这不是音视频文件\n"
-    assert inbox.planned == {}
+    assert start_again(inbox).journal.planned == {}
+
+
+async def test_a_file_whose_sending_was_cut_off_is_not_its_own_duplicate(
+    sqlite_vod: Vod, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hall had all of it when `hall up` was killed, just before the file was put aside."""
+    write(inbox.folder / "a.mp4", b"one")
+
+    def die(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Inbox, "_settle_blocking", die)
+        with pytest.raises(RuntimeError, match="killed"):
+            await inbox.look()
+    assert listed(inbox.folder) == {"a.mp4"}
+    inbox = start_again(inbox)
+    await inbox.look()
+    assert listed(inbox.folder) == {"done/a.mp4"}
+    assert inbox.journal.sending == set()
+
+
+def test_a_damaged_journal_is_as_none(tmp_path: Path) -> None:
+    journal = Journal(write(tmp_path / "inbox.json", b'{"planned": 3'))
+    journal.load_blocking()
+    journal.expect_blocking("u1", "done/a.mp4")
+    again = Journal(tmp_path / "inbox.json")
+    again.load_blocking()
+    assert (again.planned, again.sending) == ({"u1": "done/a.mp4"}, set())
 
 
 async def test_names_that_are_taken_are_changed_not_overwritten(
