@@ -35,6 +35,7 @@ class Account(HasId, Base):
         Index(None, "pinyin_joined"),
         Index(None, "initials"),
         Index(None, "unit_id", "pinyin", "id"),
+        Index(None, "unit_id", "is_disabled"),  # Members are counted without reading them.
         Index(None, "category", "pinyin", "id"),
         Index(None, "level", "pinyin", "id"),
     )

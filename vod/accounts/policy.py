@@ -6,11 +6,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from kernel.errors import NotAllowedError
 from vod.accounts.roles import Role, Viewer
 
 WINDOW: Final = timedelta(minutes=15)  # Failures older than this are forgotten.
 FIRST_BLOCK: Final = timedelta(seconds=30)
 MAX_DOUBLINGS: Final = 10  # 30 s doubled ten times is far above the longest block.
+
+
+class PasswordChangeError(NotAllowedError):
+    """Signed in with a one-time code: first choose a password."""
+
+    kind = "password-change-required"
+    title_zh = "请先设置新密码"
+
+
+# What is open to whoever must choose a password first, besides everything that is not the API.
+OPEN_BEFORE_CHANGE: Final = frozenset({"/api/v1/session", "/api/v1/account", "/api/v1/config"})
 
 
 def may_manage_accounts(viewer: Viewer) -> bool:

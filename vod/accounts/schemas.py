@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints
 
 from vod.accounts.roles import Role
 from vod.http.pagination import Page
@@ -19,6 +19,7 @@ class Account(View):
     display_name: str
     role: Role
     is_disabled: bool
+    must_change_password: bool
     created_at: Moment
 
 
@@ -27,7 +28,7 @@ class AccountPage(Page):
 
 
 class SignIn(Body):
-    """Name and password; the name is not case-sensitive."""
+    """Name, and password or one-time code; the name is not case-sensitive."""
 
     login: Annotated[
         str,
@@ -45,25 +46,34 @@ class SignedIn(View):
     account: Account
 
 
+class GrantedScope(View):
+    """A role in one sub-tree, named by its unit."""
+
+    role: Role
+    unit_id: str
+    unit_name: str
+
+
 class SessionInfo(View):
-    """Who is signed in, and the CSRF token that changes made with the cookie must carry."""
+    """Who is signed in, and the CSRF token that changes made with the cookie must carry.
+
+    ``scopes`` are roles in sub-trees.
+    """
 
     account: Account | None
+    scopes: list[GrantedScope]
     csrf_token: str
 
 
 class OwnAccountChange(Body):
-    """Change of one's own account; a new password needs the current one."""
+    """Change of one's own account.
+
+    A new password needs the current one, unless ``must_change_password`` is set.
+    """
 
     display_name: Name | None = None
     current_password: AnyPassword | None = Field(default=None, repr=False)
     new_password: Password | None = Field(default=None, repr=False)
-
-    @model_validator(mode="after")
-    def _password_needs_both(self) -> Self:
-        if self.new_password is not None and self.current_password is None:
-            raise ValueError("a new password needs the current one")
-        return self
 
 
 class NewAccount(Body):

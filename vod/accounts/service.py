@@ -20,6 +20,7 @@ from kernel.errors import (
 )
 from kernel.ids import is_id, new_id
 from vod.accounts import schemas, sessions, throttle
+from vod.accounts.codes import is_right_code
 from vod.accounts.models import Account
 from vod.accounts.names import build_name_keys
 from vod.accounts.passwords import Passwords, generate_password
@@ -48,9 +49,10 @@ async def sign_in(
     wanted: schemas.SignIn,
     *,
     address: str,
+    secret: bytes,
     now: datetime,
 ) -> SignInResult:
-    """Check a name and password; start a session.
+    """Check a name and a password or one-time code; start a session.
 
     The counters are asked before argon2 is, and the attempt counts before it is checked.
 
@@ -67,22 +69,38 @@ async def sign_in(
     async with database.write() as session:
         wait = await throttle.reserve_attempt(session, keys, now)
     _refuse_if_waiting(wait)
-    is_right = await passwords.verify(wanted.password, account.password_hash if account else None)
-    if account is None or not is_right or account.is_disabled:
+    # Whoever has no password takes as long as everybody else.
+    password_hash = (account.password_hash or None) if account else None
+    is_password = await passwords.verify(wanted.password, password_hash)
+    if account is None or account.is_disabled:
+        raise _refuse_sign_in(address)
+    if not is_password and not _fits_code(account, wanted.password, secret=secret, now=now):
         raise _refuse_sign_in(address)
     new_hash = None
-    if passwords.is_outdated(account.password_hash):
+    if is_password and passwords.is_outdated(account.password_hash):
         new_hash = await passwords.hash(wanted.password)
     async with database.write() as session:
         await throttle.forgive(session, keys)
         current = await session.get_one(Account, account.id, with_for_update=True)
         # Checking takes a while: the password may have been changed, or the account disabled.
-        if current.is_disabled or current.password_hash != account.password_hash:
+        checked = (account.password_hash, account.code_hash)
+        if current.is_disabled or (current.password_hash, current.code_hash) != checked:
             raise _refuse_sign_in(address)
         if new_hash:
             current.password_hash = new_hash
         token, binding = sessions.start_session(session, current, now)
     return SignInResult(current, token, binding)
+
+
+def _fits_code(account: Account, given: str, *, secret: bytes, now: datetime) -> bool:
+    return is_right_code(
+        given,
+        secret=secret,
+        account_id=account.id,
+        code_hash=account.code_hash,
+        expires_at=account.code_expires_at,
+        now=now,
+    )
 
 
 def _refuse_sign_in(address: str) -> NotSignedInError:
@@ -104,24 +122,32 @@ async def change_own_account(
     *,
     account_id: str,
     session_id: str,
+    is_choosing: bool,
     now: datetime,
 ) -> Account:
     """Change the display name or the password; a new password signs out everywhere else.
 
+    Whoever must choose a password, since they came with a one-time code, need not repeat it.
+
     Raises:
-        InputError: The current password is wrong.
+        InputError: The current password is wrong or missing.
         ThrottledError: It was wrong too often.
     """
     new_hash = None
     if change.new_password is not None:
-        await _check_current_password(database, passwords, change, account_id=account_id, now=now)
+        if not is_choosing:
+            await _check_current_password(
+                database, passwords, change, account_id=account_id, now=now
+            )
         new_hash = await passwords.hash(change.new_password)
     async with database.write() as session:
-        account = await session.get_one(Account, account_id)
+        account = await session.get_one(Account, account_id, with_for_update=True)
         if change.display_name is not None:
             account.display_name = change.display_name
         if new_hash is not None:
-            account.password_hash = new_hash
+            if is_choosing and not account.must_change_password:
+                raise ConflictError("a password was chosen meanwhile")
+            _set_password(account, new_hash, must_change=False)
             await sessions.end_sessions_of(session, account_id, keep_session_id=session_id)
             record(
                 session,
@@ -132,6 +158,12 @@ async def change_own_account(
                 object_id=account_id,
             )
     return account
+
+
+def _set_password(account: Account, password_hash: str, *, must_change: bool) -> None:
+    account.password_hash = password_hash
+    account.must_change_password = must_change
+    account.code_hash = account.code_expires_at = None
 
 
 async def _check_current_password(
@@ -147,7 +179,8 @@ async def _check_current_password(
         account = await session.get_one(Account, account_id)
         wait = await throttle.reserve_attempt(session, keys, now)
     _refuse_if_waiting(wait)
-    if not await passwords.verify(change.current_password or "", account.password_hash):
+    given, known = change.current_password or "", account.password_hash or None
+    if not await passwords.verify(given, known):
         raise InputError(
             "current_password is wrong",
             field="current_password",
@@ -259,7 +292,7 @@ async def change_account(
         if change.is_disabled is not None:
             account.is_disabled = change.is_disabled
         if new_hash is not None:
-            account.password_hash = new_hash
+            _set_password(account, new_hash, must_change=account_id != actor_id)
         await session.flush()
         if before == (Role.ADMIN, False):
             await _require_an_admin(session)

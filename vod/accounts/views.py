@@ -25,6 +25,13 @@ def render_account(account: Account) -> schemas.Account:
     return schemas.Account.model_validate(account, from_attributes=True)
 
 
+def _render_scopes(account: Account) -> list[schemas.GrantedScope]:
+    return [
+        schemas.GrantedScope(role=scope.role, unit_id=scope.unit_id, unit_name=scope.unit.name)
+        for scope in sorted(account.scopes, key=lambda scope: scope.id)
+    ]
+
+
 class SessionView(ApiView):
     async def post(self, body: schemas.SignIn) -> r200[schemas.SignedIn]:
         """Sign in. Sets the cookie ``hall_session`` and answers a bearer token.
@@ -40,6 +47,7 @@ class SessionView(ApiView):
             app[PASSWORDS],
             body,
             address=read_address(self.request),
+            secret=app[SECRET],
             now=app[CLOCK].now(),
         )
         csrf_token = sessions.build_csrf_token(app[SECRET], result.csrf_binding)
@@ -68,7 +76,8 @@ class SessionView(ApiView):
         if current is not None:
             account = render_account(current.account)
         csrf_token = sessions.build_csrf_token(self.request.app[SECRET], binding)
-        return respond(schemas.SessionInfo(account=account, csrf_token=csrf_token))
+        scopes = _render_scopes(current.account) if current else []
+        return respond(schemas.SessionInfo(account=account, scopes=scopes, csrf_token=csrf_token))
 
     async def delete(self) -> r204:
         """Sign out.
@@ -103,6 +112,7 @@ class OwnAccountView(ApiView):
             body,
             account_id=current.account_id,
             session_id=current.id,
+            is_choosing=current.account.must_change_password,
             now=app[CLOCK].now(),
         )
         return respond(render_account(account))

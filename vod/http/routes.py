@@ -17,6 +17,7 @@ from vod.home.views import ROUTES as HOME_ROUTES
 from vod.jobs.views import INTERNAL_ROUTES as UNIT_ROUTES
 from vod.jobs.views import ROUTES as JOB_ROUTES
 from vod.lectures.views import ROUTES as LECTURE_ROUTES
+from vod.people.views import ROUTES as MEMBER_ROUTES
 from vod.playback.authorize import INTERNAL_ROUTES as AUTHORIZE_ROUTES
 from vod.playback.delivery import MEDIA_ROUTES as DELIVERY_ROUTES
 from vod.playback.extras import EXTRA_ROUTES
@@ -24,10 +25,13 @@ from vod.playback.views import ROUTES as SIGNED_URL_ROUTES
 from vod.posters.views import ROUTES as POSTER_ROUTES
 from vod.series.views import ROUTES as SERIES_ROUTES
 from vod.storage.views import ROUTES as STORAGE_ROUTES
+from vod.units.views import ROUTES as ORG_UNIT_ROUTES
 from vod.uploads.views import ROUTES as UPLOAD_ROUTES
 
 API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *ACCOUNT_ROUTES,
+    *ORG_UNIT_ROUTES,
+    *MEMBER_ROUTES,
     *HOME_ROUTES,
     *CLASS_ROUTES,
     *SERIES_ROUTES,

@@ -11,6 +11,7 @@ from kernel.errors import NotAllowedError, NotSignedInError
 from kernel.http import Handler
 from kernel.ids import derive_token, is_same_secret, new_secret
 from vod.accounts.models import AccountSession
+from vod.accounts.policy import OPEN_BEFORE_CHANGE, PasswordChangeError
 from vod.accounts.roles import Viewer
 from vod.accounts.sessions import (
     MAX_TOKEN_CHARS,
@@ -43,6 +44,7 @@ async def session_middleware(request: web.Request, handler: Handler) -> web.Stre
     Raises:
         NotSignedInError: A bearer token that is not valid (a stale cookie is just anonymous).
         NotAllowedError: A change with the session cookie, but without its CSRF token.
+        PasswordChangeError: Whoever came with a one-time code has to choose a password first.
     """
     if not request.path.startswith(API_PREFIX):
         return await handler(request)
@@ -78,6 +80,8 @@ async def _find_session(request: web.Request) -> None:
         return
     if bearer is None:
         _require_csrf_token(request, row)
+    if row.account.must_change_password and request.path not in OPEN_BEFORE_CHANGE:
+        raise PasswordChangeError("choose a password with PATCH /api/v1/account first")
     request[SESSION], request[VIEWER] = row, build_viewer(row, secret)
     await _renew_if_due(request, row, now)
 

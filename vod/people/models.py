@@ -14,21 +14,23 @@ from vod.db.base import ID_CHARS, JSON_DOCUMENT, Base, HasId, short_enum
 KEY_CHARS = 32
 
 
-class _ListEntry:
+class ListEntry(Base):
     """A word that an editor may rename; ``key`` stays."""
+
+    __abstract__ = True
 
     key: Mapped[str] = mapped_column(String(KEY_CHARS), primary_key=True)
     name: Mapped[str] = mapped_column(String(64), unique=True)
     position: Mapped[int]
 
 
-class MemberCategory(_ListEntry, Base):
+class MemberCategory(ListEntry):
     """人员类别: 农牧民, 新党员, 退休党员 ..."""
 
     __tablename__ = "member_categories"
 
 
-class MemberLevel(_ListEntry, Base):
+class MemberLevel(ListEntry):
     """层级: 党员, 支部书记 ..."""
 
     __tablename__ = "member_levels"

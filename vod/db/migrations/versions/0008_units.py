@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -61,6 +63,7 @@ INDEXES = (
     ("initials",),
     ("phone",),
     ("unit_id", "pinyin", "id"),
+    ("unit_id", "is_disabled"),
     ("category", "pinyin", "id"),
     ("level", "pinyin", "id"),
 )
@@ -121,7 +124,7 @@ def _create_tree() -> None:
 
 
 def _add_facts() -> None:
-    empty = {"server_default": "", "nullable": False}
+    empty: dict[str, Any] = {"server_default": "", "nullable": False}
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("unit_id", sa.String(length=32), nullable=True))
         batch_op.add_column(sa.Column("staff_no", _plain(32), nullable=True))
