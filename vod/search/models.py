@@ -10,12 +10,15 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vod.accounts.roles import Visibility
-from vod.db.base import ID_CHARS, JSON_DOCUMENT, Base, short_enum
+from vod.db.base import ID_CHARS, Base, short_enum
 
+# ``None`` is NULL in both; JSON's own null never gets in.
+NULLABLE_JSON = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 MAX_KEY_CHARS = 400  # A title has 200 characters; folding rarely makes one into two.
 MAX_SOUND_CHARS = 400
 
@@ -54,8 +57,8 @@ class SearchDocument(Base):
     sorted_at: Mapped[datetime]
     visibility: Mapped[Visibility] = mapped_column(short_enum(Visibility, "visibility"))
     is_published: Mapped[bool]
-    audience: Mapped[dict[str, Any] | None]
-    tokens: Mapped[list[list[str]] | None] = mapped_column(JSON_DOCUMENT)
+    audience: Mapped[dict[str, Any] | None] = mapped_column(NULLABLE_JSON)
+    tokens: Mapped[list[list[str]] | None] = mapped_column(NULLABLE_JSON)
     marker: Mapped[str] = mapped_column(String(64))
 
 

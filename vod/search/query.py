@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Final
 
 from vod.search.text import Run, fold, split_runs
@@ -75,6 +75,11 @@ def relax(text: str) -> Query:
     return Query(tuple(_build_loose_term(run) for run in runs), _build_key(runs))
 
 
+def parse_key(text: str) -> str:
+    """Fold a whole title for comparing it with a whole query."""
+    return "".join(run.text for run in split_runs(fold(text)))
+
+
 def _read_runs(text: str) -> list[Run]:
     runs = dict.fromkeys(
         Run(run.text[:MAX_RUN_CHARS], run.is_han) if run.is_han else run
@@ -121,6 +126,6 @@ def _split(han: str) -> Iterator[tuple[str, ...]]:
     for count in range(1, most + 1):
         for places in combinations(range(MIN_PART_CHARS, len(han) - MIN_PART_CHARS + 1), count):
             bounds = (0, *places, len(han))
-            parts = tuple(han[a:b] for a, b in zip(bounds, bounds[1:], strict=False))
+            parts = tuple(han[a:b] for a, b in pairwise(bounds))
             if all(len(part) >= MIN_PART_CHARS for part in parts):
                 yield parts

@@ -8,8 +8,8 @@ is enough to find it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice, product
-from typing import Final
+from itertools import islice, pairwise, product
+from typing import Any, Final
 
 from pypinyin import Style, lazy_pinyin, pinyin
 
@@ -42,7 +42,7 @@ def _list_starts(syllables: Sequence[str]) -> Iterator[str]:
 
 def _read(han: str) -> Iterator[tuple[str, ...]]:
     """Yield the readings of a run: the likely one, and for names the others."""
-    likely = tuple(_spell(syllable) for syllable in lazy_pinyin(han, errors=_keep))
+    likely = tuple(_list_syllables(han))
     yield from _with_u(likely)
     if len(han) <= MAX_NAME_CHARS:
         options = pinyin(han, style=Style.NORMAL, heteronym=True, errors=_keep)
@@ -50,8 +50,12 @@ def _read(han: str) -> Iterator[tuple[str, ...]]:
         yield from (one for one in islice(several, MAX_READINGS) if one != likely)
 
 
-def _keep(han: str) -> list[str]:
-    """What has no pinyin (Kana) stands for itself."""
+def _list_syllables(han: str) -> list[str]:
+    """List the likely syllables; what has no pinyin (Kana) stands for itself."""
+    return [_spell(syllable) for syllable in lazy_pinyin(han, errors=_keep)]
+
+
+def _keep(han: str) -> Any:  # The library takes a list, too; its types do not say so.
     return list(han)
 
 
@@ -70,7 +74,7 @@ def _with_u(syllables: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 def spell(text: str) -> str:
     """What a text sounds like as a whole, for distances; words stand for themselves."""
     return "".join(
-        "".join(map(_spell, lazy_pinyin(run.text, errors=_keep))) if run.is_han else run.text
+        "".join(_list_syllables(run.text)) if run.is_han else run.text
         for run in split_runs(fold(text))
     )
 
@@ -80,7 +84,7 @@ def spell_pieces(text: str) -> list[str]:
     pieces: list[str] = []
     for run in split_runs(fold(text)):
         if run.is_han:
-            syllables = [_spell(part) for part in lazy_pinyin(run.text, errors=_keep)]
-            pairs = ["".join(pair) for pair in zip(syllables, syllables[1:], strict=False)]
+            syllables = _list_syllables(run.text)
+            pairs = ["".join(pair) for pair in pairwise(syllables)]
             pieces.extend(pairs or syllables)
     return pieces

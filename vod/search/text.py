@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from html import unescape
 from typing import Final
 
 from opencc import OpenCC
@@ -28,6 +29,7 @@ _HAN: Final = (
     "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _RUN: Final = re.compile(rf"([{_HAN}]+)|([^\W_{_HAN}]+)")
+_TAG: Final = re.compile(r"<[^<>]*>")
 _IS_HAN: Final = re.compile(rf"[{_HAN}]")
 
 
@@ -118,3 +120,8 @@ def fold_aligned(text: str) -> tuple[str, list[int]]:
         folded.append(made)
         origins.extend([index] * len(made))
     return "".join(folded), origins
+
+
+def strip_markup(html: str) -> str:
+    """Return the words of sanitised HTML; tags part them."""
+    return unescape(_TAG.sub(" ", html))

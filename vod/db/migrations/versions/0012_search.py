@@ -13,19 +13,24 @@ depends_on = None
 
 JSON = sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql")
 
-# Table, what it belongs to, the column with its identifier, columns whose change matters (all).
+ALL = ("INSERT", "UPDATE", "DELETE")
+# Table, what it belongs to, the column with its identifier, what matters.
 WATCHED = (
-    ("lectures", "lecture", "id", ""),
-    ("caption_tracks", "lecture", "lecture_id", ""),
-    ("series", "series", "id", ""),
-    # Rows of classes that are live change every few seconds.
+    ("lectures", "lecture", "id", ALL),
+    ("caption_tracks", "lecture", "lecture_id", ALL),
+    ("series", "series", "id", ALL),
     (
         "live_classes",
         "live_class",
         "id",
-        "title, description, visibility, starts_at, series_id, instructor_id",
+        # Rows of classes that are live change every few seconds.
+        (
+            "INSERT",
+            "UPDATE OF title, description, visibility, starts_at, series_id, instructor_id",
+            "DELETE",
+        ),
     ),
-    ("accounts", "account", "id", "display_name"),
+    ("accounts", "account", "id", ("UPDATE OF display_name",)),
 )
 VECTORS = ("names", "labels", "sounds", "body", "whole")
 
@@ -137,14 +142,16 @@ def upgrade() -> None:
 
 def _upgrade_sqlite() -> None:
     op.execute(CREATE_FTS5)
-    for table, kind, column, columns in WATCHED:
-        for event, row in (("insert", "NEW"), ("update", "NEW"), ("delete", "OLD")):
-            when = f"UPDATE OF {columns}" if event == "update" and columns else event.upper()
-            op.execute(
-                f"CREATE TRIGGER search_{table}_{event} AFTER {when} ON {table} BEGIN "
-                f"INSERT INTO search_changes (kind, object_id) VALUES ('{kind}', {row}.{column}); "
-                "END"
-            )
+    for table, kind, column, events in WATCHED:
+        for event in events:
+            row = "OLD" if event == "DELETE" else "NEW"
+            note = f"INTO search_changes (kind, object_id) VALUES ('{kind}', {row}.{column})"
+            name = _name_trigger(table, event)
+            op.execute(f"CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN INSERT {note}; END")
+
+
+def _name_trigger(table: str, event: str) -> str:
+    return f"search_{table}_{event.split(maxsplit=1)[0].lower()}"
 
 
 def _upgrade_postgresql() -> None:
@@ -156,20 +163,19 @@ def _upgrade_postgresql() -> None:
     for name in VECTORS:
         op.execute(f"CREATE INDEX search_tokens_{name} ON search_tokens USING gin ({name})")
     op.execute(CREATE_NOTE)
-    for table, kind, column, columns in WATCHED:
-        update = f"UPDATE OF {columns}" if columns else "UPDATE"
+    for table, kind, column, events in WATCHED:
         op.execute(
-            f"CREATE TRIGGER search_{table} AFTER INSERT OR {update} OR DELETE ON {table} "
+            f"CREATE TRIGGER search_{table} AFTER {' OR '.join(events)} ON {table} "
             f"FOR EACH ROW EXECUTE FUNCTION search_note_change('{kind}', '{column}')"
         )
 
 
 def downgrade() -> None:
     is_sqlite = op.get_context().dialect.name == "sqlite"
-    for table, *_ in WATCHED:
+    for table, _, _, events in WATCHED:
         if is_sqlite:
-            for event in ("insert", "update", "delete"):
-                op.execute(f"DROP TRIGGER search_{table}_{event}")
+            for event in events:
+                op.execute(f"DROP TRIGGER {_name_trigger(table, event)}")
         else:
             op.execute(f"DROP TRIGGER search_{table} ON {table}")
     op.drop_table("search_tokens")

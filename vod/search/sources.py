@@ -1,0 +1,170 @@
+"""Read what can be found from its rows. They never commit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
+
+from vod.assets.models import Asset
+from vod.captions.models import CaptionTrack
+from vod.captions.refs import load_refs
+from vod.classes.models import LiveClass
+from vod.lectures.models import Lecture
+from vod.lectures.publication import Publication
+from vod.library.forms.models import LectureForm, LectureTag
+from vod.material.timeline import find_timeline
+from vod.search.documents import Source, SourceTrack
+from vod.search.models import Kind
+from vod.search.text import strip_markup
+from vod.series.models import Series, SeriesLecture
+
+
+async def load_sources(
+    session: AsyncSession, kind: Kind, ids: Collection[str]
+) -> dict[str, Source]:
+    """Load those of ``ids`` that are there; a fixed number of queries and one per lecture."""
+    load = {
+        Kind.LECTURE: _load_lectures,
+        Kind.SERIES: _load_series,
+        Kind.LIVE_CLASS: _load_classes,
+        Kind.INSTRUCTOR: _load_instructors,
+    }[kind]
+    return {source.object_id: source for source in await load(session, ids)}
+
+
+async def _load_lectures(session: AsyncSession, ids: Collection[str]) -> list[Source]:
+    rows = await session.execute(
+        select(Lecture, Asset, LectureForm.name)
+        .outerjoin(Asset, Asset.id == Lecture.asset_id)
+        .outerjoin(LectureForm, LectureForm.key == Lecture.form)
+        .where(Lecture.id.in_(ids), Lecture.deleted_at.is_(None))
+    )
+    labels = await _load_labels(session, ids)
+    sources = []
+    for lecture, asset, form in rows.tuples():
+        described = [*labels[lecture.id], *filter(None, (form, lecture.source_label))]
+        sources.append(
+            Source(
+                kind=Kind.LECTURE,
+                object_id=lecture.id,
+                title=lecture.title,
+                sorted_at=lecture.recorded_at or lecture.created_at,
+                labels=tuple(described),
+                body=(lecture.description, strip_markup(lecture.introduction)),
+                visibility=lecture.visibility,
+                is_published=lecture.publication is Publication.PUBLISHED,
+                audience=lecture.audience,
+                timeline=find_timeline(lecture, asset),
+                tracks=await _load_tracks(session, lecture.id),
+            )
+        )
+    return sources
+
+
+async def _load_labels(session: AsyncSession, ids: Collection[str]) -> defaultdict[str, list[str]]:
+    """Load tags and the titles of published series by lecture."""
+    labels: defaultdict[str, list[str]] = defaultdict(list)
+    titles = await session.execute(
+        select(SeriesLecture.lecture_id, Series.title)
+        .join(Series, Series.id == SeriesLecture.series_id)
+        .where(SeriesLecture.lecture_id.in_(ids), Series.is_published.is_(True))
+        .order_by(SeriesLecture.lecture_id, Series.title)
+    )
+    tags = await session.execute(
+        select(LectureTag.lecture_id, LectureTag.name)
+        .where(LectureTag.lecture_id.in_(ids))
+        .order_by(LectureTag.lecture_id, LectureTag.name)
+    )
+    for lecture_id, label in chain(titles.tuples(), tags.tuples()):
+        labels[lecture_id].append(label)
+    return labels
+
+
+async def _load_tracks(session: AsyncSession, lecture_id: str) -> tuple[SourceTrack, ...]:
+    """Load one lecture's tracks, what people made first."""
+    refs = (await load_refs(session, [lecture_id]))[lecture_id]
+    cues = await session.execute(
+        select(CaptionTrack.id, CaptionTrack.version, CaptionTrack.cues).where(
+            CaptionTrack.id.in_([ref.id for ref in refs])
+        )
+    )
+    found = {track_id: (version, listed) for track_id, version, listed in cues.tuples()}
+    return tuple(
+        SourceTrack(ref.id, ref.language, *found[ref.id]) for ref in refs if ref.id in found
+    )
+
+
+async def _load_series(session: AsyncSession, ids: Collection[str]) -> list[Source]:
+    rows = await session.scalars(select(Series).where(Series.id.in_(ids)))
+    return [
+        Source(
+            kind=Kind.SERIES,
+            object_id=series.id,
+            title=series.title,
+            sorted_at=series.created_at,
+            body=(series.description, strip_markup(series.introduction)),
+            is_published=series.is_published,
+        )
+        for series in rows
+    ]
+
+
+async def _load_classes(session: AsyncSession, ids: Collection[str]) -> list[Source]:
+    rows = await session.scalars(
+        select(LiveClass)
+        .where(LiveClass.id.in_(ids))
+        .options(joinedload(LiveClass.series), joinedload(LiveClass.instructor))
+    )
+    return [
+        Source(
+            kind=Kind.LIVE_CLASS,
+            object_id=row.id,
+            title=row.title,
+            sorted_at=row.starts_at or row.created_at,
+            people=(row.instructor.display_name,) if row.instructor else (),
+            labels=(row.series.title,) if row.series else (),
+            body=(row.description,),
+            visibility=row.visibility,
+        )
+        for row in rows
+    ]
+
+
+async def _load_instructors(_session: AsyncSession, _ids: Collection[str]) -> list[Source]:
+    return []
+
+
+async def list_everything(session: AsyncSession) -> dict[Kind, list[str]]:
+    """List the identifiers of all that can be found."""
+    queries = {
+        Kind.LECTURE: select(Lecture.id).where(Lecture.deleted_at.is_(None)),
+        Kind.SERIES: select(Series.id),
+        Kind.LIVE_CLASS: select(LiveClass.id),
+    }
+    return {kind: list(await session.scalars(query)) for kind, query in queries.items()}
+
+
+async def list_dependents(
+    session: AsyncSession, changed: Mapping[str, Iterable[str]]
+) -> dict[Kind, set[str]]:
+    """List what names something that got another name.
+
+    Args:
+        changed: Identifiers by what they are: ``series``, ``account``.
+    """
+    found: defaultdict[Kind, set[str]] = defaultdict(set)
+    series, accounts = set(changed.get("series", ())), set(changed.get("account", ()))
+    if series:
+        listed = select(SeriesLecture.lecture_id).where(SeriesLecture.series_id.in_(series))
+        found[Kind.LECTURE].update(await session.scalars(listed))
+        of_series = select(LiveClass.id).where(LiveClass.series_id.in_(series))
+        found[Kind.LIVE_CLASS].update(await session.scalars(of_series))
+    if accounts:
+        taught = select(LiveClass.id).where(LiveClass.instructor_id.in_(accounts))
+        found[Kind.LIVE_CLASS].update(await session.scalars(taught))
+    return found
