@@ -78,6 +78,26 @@ def find_prefix(context: UnitContext, *, is_partial: bool = False) -> str:
     )
 
 
+def find_stale_prefixes(inputs: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the staging folders of all attempts at the inputs, from the keys in their results."""
+    found: set[str] = set()
+
+    def walk(value: object) -> None:
+        if isinstance(value, Mapping):
+            key = value.get("key")
+            if isinstance(key, str) and key.startswith("staging/"):
+                # staging/{unit}-{fence}/name: every fence of the unit is done with.
+                found.add(key.split("/")[0] + "/" + key.split("/")[1].rpartition("-")[0] + "-")
+            for item in value.values():
+                walk(item)
+        elif isinstance(value, list):
+            for item in value:
+                walk(item)
+
+    walk(inputs)
+    return tuple(sorted(found))
+
+
 async def read_manifest(context: UnitContext, prefix: str) -> dict[str, Any] | None:
     """Read the manifest of a set; ``None`` before it is complete."""
     try:

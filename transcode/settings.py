@@ -36,6 +36,7 @@ class Programs:
         cores: Numbers of the processors it may use; empty: all. FFmpeg and x264 start as many
             threads as there are.
         captions_model: Folder of the speech model; ``None`` turns automatic captions off.
+        has_av1: Uploads get AV1 renditions, too.
     """
 
     ffmpeg: Path
@@ -43,6 +44,7 @@ class Programs:
     memory_bytes: int = 3 * GIB
     cores: tuple[int, ...] = ()
     captions_model: Path | None = None
+    has_av1: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def find_programs(settings: Settings) -> Programs:
         ffprobe=ffprobe,
         memory_bytes=settings.ffmpeg_memory_mb * 1024 * 1024,
         captions_model=settings.captions_model,
+        has_av1=settings.av1,
     )
 
 

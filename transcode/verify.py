@@ -30,13 +30,20 @@ def check_lengths(
     Raises:
         EncodeError: Names the rendition, what it has and what it should have.
     """
+    check_rungs(rungs, duration_ticks=duration_ticks, grid=grid)
+    _check_length("audio", audio, duration_ticks, TOLERANCE_TICKS)
+
+
+def check_rungs(
+    rungs: Sequence[tuple[Rung, JoinedFile]], *, duration_ticks: int, grid: Grid
+) -> None:
+    """Check the pictures only; see ``check_lengths``."""
     for rung, joined in rungs:
         planned = rung.first_frame(duration_ticks)
         if joined.samples_count != planned:
             raise _refuse(f"{rung.name} has {joined.samples_count} frames, planned {planned}")
         _check_length(rung.name, joined, duration_ticks, half_frame_ticks(rung))
         _check_grid(rung, joined, grid)
-    _check_length("audio", audio, duration_ticks, TOLERANCE_TICKS)
     _check_alignment(rungs)
 
 

@@ -91,12 +91,22 @@ def _measure(picture: Stream, stats: Path) -> Stream:
 
 
 def grab_posters(
-    program: Path, *, shots: Sequence[tuple[Path, float, Path]], width_px: int
+    program: Path,
+    *,
+    shots: Sequence[tuple[Path, float, Path]],
+    width_px: int,
+    is_at_keyframes: bool = False,
 ) -> list[str]:
-    """Take single pictures, each out of its own file, at its time in it (seconds)."""
+    """Take single pictures, each out of its own file, at its time in it (seconds).
+
+    Args:
+        is_at_keyframes: Take the last keyframe up to that time and decode nothing else; without
+            it the first frame from that time on.
+    """
+    seek: dict[str, Any] = {"noaccurate_seek": None} if is_at_keyframes else {}
     outputs = [
         ffmpeg.output(
-            open_input(source, ss=f"{at_s:.3f}")
+            open_input(source, ss=f"{at_s:.3f}", **seek)
             .video.filter("scale", min(POSTER_WIDTH_PX, width_px), -2, out_range="pc")
             .filter("format", "yuvj420p"),
             str(output),

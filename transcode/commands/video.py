@@ -14,6 +14,7 @@ from transcode.specs import EncodeVideoSpec, Rung
 
 # Short side of a rung, threads of its encoder.
 THREADS: Final = ((400, 3), (800, 4), (8192, 6))
+AV1_PRESET: Final = 8  # About the time of x264 "medium"; slower ones win less than they cost.
 MAX_GOP_FRAMES: Final = 2_400  # 20 s at 120 frames/s: longer than any slot of a grid.
 
 
@@ -86,6 +87,8 @@ def _place_keyframes(rung: Rung, spec: EncodeVideoSpec) -> str:
 
 
 def _video_options(rung: Rung, spec: EncodeVideoSpec) -> dict[str, Any]:
+    if rung.codec == "av1":
+        return _av1_options(rung, spec)
     return {
         "c:v": "libx264",
         "preset": rung.preset or spec.preset,
@@ -102,6 +105,24 @@ def _video_options(rung: Rung, spec: EncodeVideoSpec) -> dict[str, Any]:
         "g": MAX_GOP_FRAMES,  # No keyframe of x264's own in between;
         "keyint_min": MAX_GOP_FRAMES,  # scene cuts become plain I pictures.
         "fps_mode": "passthrough",  # The filter graph has chosen the frames.
+        "video_track_timescale": rung.clock_hz,
+        **FRAGMENT_OPTIONS,
+    }
+
+
+def _av1_options(rung: Rung, spec: EncodeVideoSpec) -> dict[str, Any]:
+    """SVT-AV1, as far as it matters like x264: same grid, capped quality, fixed threads."""
+    return {
+        "c:v": "libsvtav1",
+        "preset": AV1_PRESET,
+        "crf": rung.crf,
+        "maxrate": rung.maxrate_bps,
+        "bufsize": 2 * rung.maxrate_bps,
+        # Threads by the rung, not by the machine; no keyframes at scene cuts.
+        "svtav1-params": f"lp={_count_threads(rung)}:scd=0",
+        "force_key_frames": _place_keyframes(rung, spec),
+        "g": MAX_GOP_FRAMES,
+        "fps_mode": "passthrough",
         "video_track_timescale": rung.clock_hz,
         **FRAGMENT_OPTIONS,
     }

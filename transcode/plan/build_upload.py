@@ -17,6 +17,7 @@ from typing import Final
 from kernel.errors import EncodeError
 from kernel.messages import PlanReport, Queue, RenditionPlan, UnitPlan
 from kernel.timing import TICKS_PER_S, to_seconds
+from transcode.av1.family import RANGE_NAME, build_family, follow_publishing
 from transcode.intake.copying import find_obstacle
 from transcode.intake.facts import UploadFacts, VideoFacts
 from transcode.plan.build import MAX_RANGES, hash_plan
@@ -101,7 +102,13 @@ def find_copy_grid(facts: UploadFacts) -> tuple[Grid | None, str]:
 
 
 def build_upload_plan(
-    facts: UploadFacts, *, filename: str, program: str, grid: Grid | None = None, why: str = ""
+    facts: UploadFacts,
+    *,
+    filename: str,
+    program: str,
+    grid: Grid | None = None,
+    why: str = "",
+    has_av1: bool = False,
 ) -> PlanReport:
     """Plan every unit of the job.
 
@@ -110,6 +117,7 @@ def build_upload_plan(
         program: Version line of ffmpeg: another program makes other bytes.
         grid: Of ``find_copy_grid``, when the track was confirmed; the top rung is copied then.
         why: Why it is not, for editors.
+        has_av1: Add a family of AV1 rungs afterwards; not beside a copied track, which is small.
 
     Raises:
         EncodeError: Permanent: more ranges than any lecture has.
@@ -135,9 +143,14 @@ def build_upload_plan(
     refs = tuple(_refer(unit) for unit in (*first_units, *rest_units))
     units.append(_plan_images(work, refs))
     units.append(_plan_publish(work, work.ladder.rungs, refs, units, is_partial=False))
+    family = build_family(work.ladder.rungs) if has_av1 and work.copied is None else ()
+    if family:
+        ranges = _plan_ranges(work, family, RANGE_NAME, "long")
+        added = follow_publishing(ranges, family, after=units[-1].key, grid=work.grid)
+        units += [*added.ranges, added.publish]
     return PlanReport(
         plan_hash=hash_plan(units, program=program),
-        renditions=_describe(work, why),
+        renditions=_describe(work, why, family),
         units=tuple(units),
         source=facts.report,
         chapters=facts.chapters,
@@ -324,9 +337,9 @@ def _plan_publish(
     )
 
 
-def _describe(work: _Work, why: str) -> tuple[RenditionPlan, ...]:
+def _describe(work: _Work, why: str, family: tuple[Rung, ...]) -> tuple[RenditionPlan, ...]:
     return describe_renditions(
-        work.ladder.rungs,
+        (*work.ladder.rungs, *family),
         lambda rung: _explain(work, rung, why)[:500],
         sound=SHARED_SOUND if work.facts.has_audio else NO_SOUND,
     )

@@ -33,7 +33,7 @@ def describe_renditions(
             kind="video",
             width_px=rung.width_px,
             height_px=rung.height_px,
-            codec="h264",
+            codec=rung.codec,
             bitrate_bps=rung.maxrate_bps,
             reason=explain(rung),
         )

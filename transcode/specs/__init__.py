@@ -25,6 +25,7 @@ from transcode.specs.media import (
     Source,
     SourceSegment,
     TransferName,
+    VideoCodec,
 )
 from transcode.specs.results import EncodedAudio, EncodedRung, EncodedVideo, MadeImages, StagedFile
 from transcode.specs.units import (
@@ -33,6 +34,7 @@ from transcode.specs.units import (
     EncodeAudioSpec,
     EncodeVideoSpec,
     MakeImagesSpec,
+    PublishAddedSpec,
     PublishSpec,
     RangeRef,
 )
@@ -58,6 +60,7 @@ __all__ = [
     "MakeImagesSpec",
     "MatrixName",
     "PrimariesName",
+    "PublishAddedSpec",
     "PublishSpec",
     "RangeRef",
     "Rung",
@@ -66,6 +69,7 @@ __all__ = [
     "SourceSegment",
     "StagedFile",
     "TransferName",
+    "VideoCodec",
     "choose_clock_hz",
     "first_frame",
     "frame_ticks",

@@ -10,6 +10,7 @@ from pydantic import Field
 from transcode.specs.base import Frozen
 from transcode.specs.grid import FrameRate, choose_clock_hz, first_frame, frame_ticks
 
+VideoCodec = Literal["h264", "av1"]
 ColourName = Literal["bt709", "smpte170m"]
 # Names of FFmpeg; whatever else a file says is read as one of these.
 MatrixName = Literal["bt709", "smpte170m", "bt2020nc", "smpte240m", "fcc", "gbr"]
@@ -23,8 +24,10 @@ class Rung(Frozen):
 
     Attributes:
         frame_rate: Frames per second as ``"30"`` or ``"25/2"``.
-        crf: x264 quality; ``maxrate_bps`` caps what it may cost.
-        level: H.264 level, fixed so that all ranges have the same init segment.
+        codec: Which encoder makes it.
+        crf: Quality of the encoder, in its own scale; ``maxrate_bps`` caps what it may cost.
+        level: H.264 level, fixed so that all ranges have the same init segment; SVT-AV1 chooses
+            its own, by size and rate.
         preset: Of x264; ``None`` takes that of the unit.
         x264_params: Further settings, for pieces that must fit a track of another encoder.
     """
@@ -33,7 +36,8 @@ class Rung(Frozen):
     width_px: int = Field(ge=2, le=4096, multiple_of=2)
     height_px: int = Field(ge=2, le=4096, multiple_of=2)
     frame_rate: FrameRate
-    crf: int = Field(ge=0, le=51)
+    codec: VideoCodec = "h264"
+    crf: int = Field(ge=0, le=63)
     maxrate_bps: int = Field(ge=10_000)
     level: str = Field(pattern=r"^\d\.\d$")
     preset: str | None = Field(default=None, pattern=r"^[a-z]{1,12}$")

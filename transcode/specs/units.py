@@ -110,3 +110,18 @@ class PublishSpec(Frozen):
     is_partial: bool = False
     colour: ColourName = "bt709"
     preset: str = "veryfast"
+
+
+class PublishAddedSpec(Frozen):
+    """Join and check rungs of another codec, and add them to the set that is published already.
+
+    Attributes:
+        adds_to: Key of the unit that published it.
+        ranges: Of all rungs; they tile the lecture.
+    """
+
+    adds_to: str
+    duration_ticks: int = Field(gt=0)
+    grid: Grid
+    rungs: tuple[Rung, ...]
+    ranges: tuple[RangeRef, ...]

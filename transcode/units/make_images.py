@@ -96,15 +96,19 @@ async def _grab_posters(
     context: UnitContext, spec: MakeImagesSpec, rung: Rung, chosen: Sequence[KeyPicture]
 ) -> tuple[list[str], list[StagedFile]]:
     """Take the chosen pictures from the good rung; return ``poster.jpg`` and the candidates."""
+    slow = spec.storyboard_rung or rung
     shots: dict[Path, tuple[Path, float, Path]] = {}
     for picture in chosen:
-        source, at_s = await _find_shot(context, spec, rung, picture.at_s)
+        source, at_s = await _find_shot(context, spec, rung, picture.at_s, slow=slow)
         output = context.folder / name_poster(picture.at_s)
         shots[output] = (source, at_s, output)
     if not shots:
         raise EncodeError("no keyframe could be decoded")
     argv = commands.grab_posters(
-        context.programs.ffmpeg, shots=list(shots.values()), width_px=rung.width_px
+        context.programs.ffmpeg,
+        shots=list(shots.values()),
+        width_px=rung.width_px,
+        is_at_keyframes=True,
     )
     await context.encode(argv, media_s=0, share=(SURVEY_SHARE, 0.95))
     made = [path for path in shots if await asyncio.to_thread(path.is_file)]
@@ -116,9 +120,13 @@ async def _grab_posters(
 
 
 async def _find_shot(
-    context: UnitContext, spec: MakeImagesSpec, rung: Rung, at_s: float
+    context: UnitContext, spec: MakeImagesSpec, rung: Rung, at_s: float, *, slow: Rung
 ) -> tuple[Path, float]:
-    """Find the range file that shows a lecture time, and the time in it (seconds)."""
+    """Find the range file that shows a keyframe's lecture time, and a time in it (seconds).
+
+    The time is after the same keyframe of ``rung`` and before the next: a keyframe of the ``slow``
+    rung, where it was chosen, is up to half a frame of its own earlier or later.
+    """
     ticks = round(at_s * TICKS_PER_S)
     ranges = list_ranges(spec.ranges, rung.name)
     wanted = next((item for item in ranges if item.end_ticks > ticks), ranges[-1])
@@ -128,8 +136,7 @@ async def _find_shot(
     first = rung.first_frame(wanted.start_ticks)
     frame = min(max(0, rung.first_frame(ticks) - first), staged.frames_count - 1)
     path = await context.fetch(staged.file, f"poster-{wanted.key}.mp4")
-    # Half a frame early: the first frame at or after that is the one.
-    return path, max(0.0, to_seconds(rung.frame_ticks(frame) - half_frame_ticks(rung)))
+    return path, to_seconds(rung.frame_ticks(frame) + half_frame_ticks(slow))
 
 
 def list_ranges(ranges: Sequence[RangeRef], rung: str) -> list[RangeRef]:

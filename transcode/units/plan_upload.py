@@ -60,7 +60,14 @@ async def plan_upload(context: UnitContext) -> Outcome:
         report=_tell_captions(facts, len(container.texts), len(captions)),
     )
     return Outcome(
-        build_upload_plan(facts, filename=upload.filename, program=program, grid=grid, why=why)
+        build_upload_plan(
+            facts,
+            filename=upload.filename,
+            program=program,
+            grid=grid,
+            why=why,
+            has_av1=context.programs.has_av1,
+        )
     )
 
 

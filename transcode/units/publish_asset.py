@@ -18,11 +18,13 @@ from transcode.publishing import (
     AUDIO_FILE,
     AssetSet,
     find_prefix,
+    find_stale_prefixes,
     publish_set,
     read_report,
 )
 from transcode.specs import EncodedAudio, MadeImages, PublishSpec, Rung, StagedFile, parse_spec
 from transcode.units.make_images import fetch_pieces, list_ranges
+from transcode.units.publish_added import is_added, publish_added
 from transcode.units.publish_cut import is_cut, publish_cut
 from transcode.verify import check_lengths, verify_files
 
@@ -37,6 +39,8 @@ async def publish_asset(context: UnitContext) -> Outcome:
     """
     if is_cut(context.unit.spec):
         return await publish_cut(context)
+    if is_added(context.unit.spec):
+        return await publish_added(context)
     spec = parse_spec(PublishSpec, context.unit.spec)
     prefix = find_prefix(context, is_partial=spec.is_partial)
     # What a first set is made of is needed again for the whole one.
@@ -76,26 +80,6 @@ async def publish_asset(context: UnitContext) -> Outcome:
     )
     report = await publish_set(context, made, share=(VERIFY_SHARE, 1.0))
     return Outcome(report, stale)
-
-
-def find_stale_prefixes(inputs: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the staging folders of all attempts at the inputs, from the keys in their results."""
-    found: set[str] = set()
-
-    def walk(value: object) -> None:
-        if isinstance(value, Mapping):
-            key = value.get("key")
-            if isinstance(key, str) and key.startswith("staging/"):
-                # staging/{unit}-{fence}/name: every fence of the unit is done with.
-                found.add(key.split("/")[0] + "/" + key.split("/")[1].rpartition("-")[0] + "-")
-            for item in value.values():
-                walk(item)
-        elif isinstance(value, list):
-            for item in value:
-                walk(item)
-
-    walk(inputs)
-    return tuple(sorted(found))
 
 
 def find_first_set(inputs: Mapping[str, Mapping[str, Any]]) -> AssetReport | None:
