@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Table, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -76,7 +77,7 @@ async def change_unit(
     viewer: Viewer,
     now: datetime,
 ) -> OrgUnit:
-    """Rename, move or order a unit; the order of its siblings stays without holes.
+    """Rename, move or order a unit; ordering numbers its siblings anew from 0.
 
     Raises:
         NotFoundError: No such unit.
@@ -183,9 +184,11 @@ async def _order(session: AsyncSession, unit: OrgUnit, position: int | None) -> 
         {"b_id": sibling_id, "b_position": index}
         for index, sibling_id in enumerate(place(siblings, unit.id, position))
     ]
-    await session.execute(
-        update(OrgUnit)
-        .where(OrgUnit.id == bindparam("b_id"), OrgUnit.position != bindparam("b_position"))
+    units = cast("Table", OrgUnit.__table__)
+    connection = await session.connection()  # Rows, not objects: one statement for all of them.
+    await connection.execute(
+        update(units)
+        .where(units.c.id == bindparam("b_id"), units.c.position != bindparam("b_position"))
         .values(position=bindparam("b_position")),
         rows,
     )
