@@ -49,6 +49,8 @@ TABLE: dict[str, tuple[int, ...]] = {
     "getSeries": (200,) * 7,
     "postSeries": (401, 403, 403, 403, 201, 403, 201),
     "getSeriesBySeriesId": (200,) * 7,
+    "getSeriesBySeriesIdLectures": (200,) * 7,
+    "putSeriesBySeriesIdLectures": (401, 403, 403, 403, 200, 403, 200),
     "patchSeriesBySeriesId": (401, 403, 403, 403, 200, 403, 200),
     "getSession": (200,) * 7,
     "postSession": (200,) * 7,
@@ -89,15 +91,19 @@ TABLE: dict[str, tuple[int, ...]] = {
     "postUploadsByUploadId": (401, 403, 404, 204, 404, 403, 204),
     "deleteUploadsByUploadId": (401, 403, 404, 204, 404, 403, 204),
 }
+SAFE = {"GET", "HEAD", "OPTIONS"}
 HIDDEN_WHILE_MEMBERS_ONLY = re.compile(r".*(ByClassId|ByLectureId)")
 BODIES: dict[str, Any] = {
     "patchAccount": {"display_name": "名"},
     "patchAccountsByAccountId": {"display_name": "名"},
     "patchLecturesByLectureId": {"title": "新名"},
     "patchLiveClassesByClassId": {"title": "新名"},
+    "getSeriesBySeriesIdLectures": (200,) * 7,
+    "putSeriesBySeriesIdLectures": (401, 403, 403, 403, 200, 403, 200),
     "patchSeriesBySeriesId": {"title": "新名"},
     "postLiveClasses": {"title": "课", "visibility": "public"},
     "postSeries": {"title": "系列"},
+    "putSeriesBySeriesIdLectures": {"version": 1, "lectures": []},
     "patchJobsByJobId": {"priority": "low"},
     "putLecturesByLectureIdCaptionsByCaptionId": {"version": 1, "cues": []},
     "putLecturesByLectureIdChapters": {"version": 0, "chapters": []},
@@ -134,7 +140,11 @@ def _operations() -> dict[str, tuple[str, str]]:
 
 
 class _World:
-    """Fresh objects for each question, so that no answer depends on the one before."""
+    """Objects to ask about: no answer depends on the one before.
+
+    Who was refused has changed nothing, and neither has who only read: the next one is asked
+    about the same object. After a change that was let through there is a fresh one.
+    """
 
     def __init__(self, vod: Vod) -> None:
         self.vod = vod
@@ -214,11 +224,13 @@ async def test_every_operation_answers_everybody_as_the_table_says(sqlite_vod: V
             is_hidden = visibility == "members" and HIDDEN_WHILE_MEMBERS_ONLY.match(operation)
             if visibility == "members" and not is_hidden:
                 continue
+            url = ""
             for who, expected in zip(WHO, TABLE[operation], strict=True):
                 # A stranger learns nothing: reading finds nothing, changing asks who it is.
                 is_stranger = is_hidden and who is None and expected < 400
                 wanted = 404 if is_stranger else expected
-                url = (await world.fill(path, operation, visibility)).removeprefix("/api/v1")
+                url = url or (await world.fill(path, operation, visibility))
+                url = url.removeprefix("/api/v1")
                 body = BODIES.get(operation)
                 if operation == "postAccounts":
                     login = f"new{new_id()}"
@@ -233,6 +245,8 @@ async def test_every_operation_answers_everybody_as_the_table_says(sqlite_vod: V
                 answer = await sqlite_vod.call(method, url, token=token, **sent)
                 if answer.status != wanted:
                     wrong.append((operation, visibility, who, answer.status, wanted, answer.body))
+                if answer.status < 400 and method not in SAFE:
+                    url = ""
     assert not wrong, "\n".join(map(str, wrong))
 
 

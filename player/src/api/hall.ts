@@ -10,6 +10,7 @@ import type {
   LiveClassChange,
   LiveClassDraft,
   OwnAccountChange,
+  Publication,
 } from "./types";
 
 interface ListQuery {
@@ -19,7 +20,11 @@ interface ListQuery {
 }
 
 type ClassQuery = ListQuery & { state?: ClassState; series_id?: string; mine?: boolean };
-type LectureQuery = ListQuery & { state?: LectureState; series_id?: string };
+type LectureQuery = ListQuery & {
+  state?: LectureState;
+  series_id?: string;
+  publication?: Publication;
+};
 
 const ofClass = (class_id: string) => ({ params: { path: { class_id } } });
 const ofLecture = (lecture_id: string) => ({ params: { path: { lecture_id } } });

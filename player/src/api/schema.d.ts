@@ -684,6 +684,30 @@ export interface paths {
         patch: operations["patchSeriesBySeriesId"];
         trace?: never;
     };
+    "/api/v1/series/{series_id}/lectures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show which lectures are in a series, in order, as far as one may see them.
+         * @description Show which lectures are in a series, in order, as far as one may see them.
+         */
+        get: operations["getSeriesBySeriesIdLectures"];
+        /**
+         * Set the lectures of a series and their order.
+         * @description Set the lectures of a series and their order.
+         */
+        put: operations["putSeriesBySeriesIdLectures"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -1537,13 +1561,17 @@ export interface components {
             description: string;
             state: components["schemas"]["LectureState"];
             visibility: components["schemas"]["Visibility"];
+            publication: components["schemas"]["Publication"];
+            /** Publish At */
+            publish_at: string | null;
+            /** Withdraw At */
+            withdraw_at: string | null;
             /** Duration S */
             duration_s: number;
-            series: components["schemas"]["SeriesRef"] | null;
+            /** Series */
+            series: components["schemas"]["SeriesMembership"][];
             /** Live Class Id */
             live_class_id: string | null;
-            /** Position */
-            position: number | null;
             /** Recorded At */
             recorded_at: string | null;
             /** Published At */
@@ -1578,7 +1606,10 @@ export interface components {
         };
         /**
          * LectureChange
-         * @description What an editor may change; ``series_id`` and ``position`` are cleared by null.
+         * @description What an editor may change.
+         *
+         *     Attributes:
+         *         series_ids: Exactly these; at the end of those that are new to it.
          */
         LectureChange: {
             /**
@@ -1594,15 +1625,10 @@ export interface components {
             /** @default null */
             visibility?: components["schemas"]["Visibility"] | null;
             /**
-             * Series Id
+             * Series Ids
              * @default null
              */
-            series_id?: string | null;
-            /**
-             * Position
-             * @default null
-             */
-            position?: number | null;
+            series_ids?: string[] | null;
         };
         /** LecturePage */
         LecturePage: {
@@ -1947,6 +1973,14 @@ export interface components {
             field?: string | null;
         };
         /**
+         * Publication
+         * @description Where an item is on its way to the members; the transitions are in ``vod.library.review``.
+         *
+         *     Only ``published`` ones are seen by members; ``scheduled`` ones become so at their time.
+         * @enum {string}
+         */
+        Publication: "draft" | "in_review" | "scheduled" | "published" | "withdrawn";
+        /**
          * PublishInfo
          * @description How to send: for encoders (RTMP) and for browsers (WHIP). Secret.
          */
@@ -2067,6 +2101,45 @@ export interface components {
              * @default null
              */
             description?: string | null;
+        };
+        /**
+         * SeriesEntry
+         * @description A lecture in a series, as short as an editor's list needs it.
+         */
+        SeriesEntry: {
+            /** Lecture Id */
+            lecture_id: string;
+            /** Title */
+            title: string;
+            publication: components["schemas"]["Publication"];
+            /** Hours */
+            hours: number;
+            /** Is Required */
+            is_required: boolean;
+        };
+        /**
+         * SeriesMembership
+         * @description A series that a lecture is in, and its place there; positions begin with 0.
+         */
+        SeriesMembership: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Position */
+            position: number;
+            /** Is Required */
+            is_required: boolean;
+        };
+        /**
+         * SeriesOrder
+         * @description All lectures of a series in order; ``version`` goes with the next change.
+         */
+        SeriesOrder: {
+            /** Version */
+            version: number;
+            /** Lectures */
+            lectures: components["schemas"]["SeriesEntry"][];
         };
         /** SeriesPage */
         SeriesPage: {
@@ -2382,6 +2455,26 @@ export interface components {
          * @enum {string}
          */
         Visibility: "public" | "members";
+        /** WantedEntry */
+        WantedEntry: {
+            /** Lecture Id */
+            lecture_id: string;
+            /**
+             * Is Required
+             * @default true
+             */
+            is_required?: boolean;
+        };
+        /**
+         * WantedOrder
+         * @description Exactly these lectures in this order; ``version`` is the one that was changed.
+         */
+        WantedOrder: {
+            /** Version */
+            version: number;
+            /** Lectures */
+            lectures: components["schemas"]["WantedEntry"][];
+        };
         /**
          * Worker
          * @description A place where one unit at a time runs; ``seen_at`` is at most 10 minutes ago.
@@ -3342,6 +3435,8 @@ export interface operations {
                 series_id?: string;
                 /** @description Only in this state; editors also see what was deleted lately */
                 state?: components["schemas"]["LectureState"] | "deleted";
+                /** @description Only so far on the way to the members */
+                publication?: components["schemas"]["Publication"];
                 /** @description From 1 */
                 page?: number;
                 page_size?: number;
@@ -5308,6 +5403,144 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Series"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSeriesBySeriesIdLectures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                series_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesOrder"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putSeriesBySeriesIdLectures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                series_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedOrder"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesOrder"];
                 };
             };
             /** @description Bad Request */

@@ -7,6 +7,7 @@ export type Role = Schemas["Role"];
 export type Visibility = Schemas["Visibility"];
 export type ClassState = Schemas["ClassState"];
 export type LectureState = Schemas["LectureState"];
+export type Publication = Schemas["Publication"];
 export type Account = Schemas["Account"];
 export type AccountDraft = Schemas["NewAccount"];
 export type AccountChange = Schemas["AccountChange"];

@@ -240,7 +240,7 @@ export const useUploads = defineStore("uploads", () => {
   async function applyDetails(item: UploadItem, lectureId: string): Promise<void> {
     const lecture = await hall.lecture(lectureId);
     const title = item.title.trim() || lecture.title;
-    const seriesId = lecture.series?.id ?? "";
+    const seriesId = lecture.series[0]?.id ?? "";
     const isSame =
       title === lecture.title &&
       seriesId === item.seriesId &&
@@ -248,7 +248,7 @@ export const useUploads = defineStore("uploads", () => {
     if (isSame) return;
     await hall.updateLecture(lectureId, {
       title,
-      series_id: item.seriesId || null,
+      series_ids: item.seriesId ? [item.seriesId] : [],
       visibility: item.visibility,
     });
   }
