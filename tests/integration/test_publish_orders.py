@@ -48,16 +48,23 @@ steps = st.lists(st.one_of(reports, st.just("new source")), max_size=14)
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def opened(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[asyncio.Runner, Database]]:
+    """One database in a loop of its own for all examples; each has a lecture of its own."""
     folder: Path = tmp_path_factory.mktemp("orders")
-    path = f"sqlite+aiosqlite:///{folder / 'hall.db'}"
+    stack = contextlib.AsyncExitStack()
 
-    async def prepare() -> None:
-        async with open_database(path) as database, database.engine.begin() as connection:
+    async def prepare() -> Database:
+        url = f"sqlite+aiosqlite:///{folder / 'hall.db'}"
+        database = await stack.enter_async_context(open_database(url))
+        async with database.engine.begin() as connection:
             await connection.run_sync(Base.metadata.create_all)
+        return database
 
-    asyncio.run(prepare())
-    return path
+    with asyncio.Runner() as runner:
+        yield runner, runner.run(prepare())
+        runner.run(stack.aclose())
 
 
 async def play(database: Database, sequence: list[Report | str]) -> tuple[Lecture, Asset | None]:
@@ -123,12 +130,11 @@ def find_best(sequence: list[Report | str]) -> Report | None:
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(sequence=steps)
-def test_the_best_set_plays_whatever_the_order(url: str, sequence: list[Report | str]) -> None:
-    async def run() -> tuple[Lecture, Asset | None]:
-        async with open_database(url) as database:
-            return await play(database, sequence)
-
-    lecture, asset = asyncio.run(run())
+def test_the_best_set_plays_whatever_the_order(
+    opened: tuple[asyncio.Runner, Database], sequence: list[Report | str]
+) -> None:
+    runner, database = opened
+    lecture, asset = runner.run(play(database, sequence))
     best = find_best(sequence)
     if best is None:
         assert (lecture.asset_id, lecture.state) == (None, LectureState.PROCESSING)
@@ -142,17 +148,19 @@ def test_the_best_set_plays_whatever_the_order(url: str, sequence: list[Report |
 
 
 @pytest.mark.parametrize("is_first_early", [True, False])
-def test_the_later_request_wins_among_whole_sets(url: str, *, is_first_early: bool) -> None:
+def test_the_later_request_wins_among_whole_sets(
+    opened: tuple[asyncio.Runner, Database], *, is_first_early: bool
+) -> None:
+    runner, database = opened
     older, newer = Report(1, is_whole=True, generation=0), Report(1, is_whole=True, generation=1)
     sequence: list[Report | str] = [older, newer] if is_first_early else [newer, older]
 
     async def run() -> int:
-        async with open_database(url) as database:
-            _, asset = await play(database, sequence)
-            assert asset is not None
-            async with database.read() as session:
-                job = await session.get(Job, asset.job_id)
-                assert job is not None
-                return job.generation
+        _, asset = await play(database, sequence)
+        assert asset is not None
+        async with database.read() as session:
+            job = await session.get(Job, asset.job_id)
+            assert job is not None
+            return job.generation
 
-    assert asyncio.run(run()) == 1
+    assert runner.run(run()) == 1
