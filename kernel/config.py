@@ -134,6 +134,11 @@ class Settings(BaseSettings):
         3072, ge=64, description="An ffmpeg that takes more memory than this is ended."
     )
 
+    av1: bool = Field(
+        default=False,
+        description="Add AV1 renditions to uploads once their H.264 ones are published.",
+    )
+
     # -- Automatic captions ----------------------------------------------------------------------
     captions_model: Path | None = Field(
         None, description="Folder of a speech model (sherpa-onnx); automatic captions are off else."

@@ -18,6 +18,7 @@ from kernel.recording import RecordingIndex
 
 RUN_UNIT_TASK: Final = "transcode.run_unit"
 LEASE_S: Final = 60  # A worker that is silent for this long has lost its unit.
+INDEX_NAME: Final = "index.m3u8"  # The multivariant playlist of a set, unless its report says so.
 HEARTBEAT_S: Final = 10  # Six chances per lease; a cancelled unit is stopped within it.
 
 Protocol = Literal["rtmp", "whip"]
@@ -298,6 +299,8 @@ class AssetReport(Message):
             ``poster-{ms}.jpg`` with the uncut lecture time, the best one first; ``slides`` is JSON
             ``{"slides": [{"start_s", "confidence"}]}`` in uncut time; ``storyboard`` is the WebVTT
             first, then its sheets; the other roles have one file.
+        index: The multivariant playlist under ``prefix``. A second codec is added to a whole set
+            with its own files and a new one; nothing that was there changes.
         is_partial: Some rungs are still being made; the whole set replaces this one.
         kept: What a cut asset shows of the uncut lecture, in order; ``None``: it is uncut.
     """
@@ -308,6 +311,7 @@ class AssetReport(Message):
     poster: str | None = None
     storyboard: str | None = None
     files: dict[FileRole, tuple[str, ...]] = Field(default_factory=dict)
+    index: str = Field(default=INDEX_NAME, pattern=r"^index(-[a-z0-9]{1,16})?\.m3u8$")
     is_partial: bool = False
     kept: tuple[KeptRange, ...] | None = None
 

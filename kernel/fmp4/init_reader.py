@@ -1,6 +1,7 @@
 """Read init segments that somebody else wrote. Pure and total: a value or ``BoxError``.
 
-Spec: ISO/IEC 14496-12 (moov), 14496-15 §5.3 (avcC), 14496-14 §5.6 (esds), RFC 6381 (codecs).
+Spec: ISO/IEC 14496-12 (moov), 14496-15 §5.3 (avcC), 14496-14 §5.6 (esds), RFC 6381 (codecs),
+AV1 Codec ISO Media File Format Binding §2.3 (av1C), §5 (codecs).
 """
 
 from __future__ import annotations
@@ -166,6 +167,8 @@ def _parse_sample_entry(
 
 
 def _name_video(data: bytes | memoryview, entry: Box, children: int) -> str:
+    if entry.kind == "av01":
+        return _name_av1(data, entry, children)
     if entry.kind not in {"avc1", "avc3"}:
         return entry.kind
     avcc = find_box(data, children, entry.end, "avcC")
@@ -175,6 +178,20 @@ def _name_video(data: bytes | memoryview, entry: Box, children: int) -> str:
     cursor.skip(1)  # configurationVersion
     # RFC 6381 §3.3: profile_idc, the byte with the constraint flags and level_idc, in hex.
     return f"{entry.kind}.{cursor.take_bytes(3).hex()}"
+
+
+def _name_av1(data: bytes | memoryview, entry: Box, children: int) -> str:
+    """``av01.P.LLT.DD``: what follows is left out, players take the usual 4:2:0 then."""
+    av1c = find_box(data, children, entry.end, "av1C")
+    if av1c is None:
+        raise BoxError("'av01' has no 'av1C'")
+    cursor = Cursor(data, av1c)
+    cursor.skip(1)  # marker, version
+    level, flags = cursor.take(1), cursor.take(1)
+    profile, level_idx = level >> 5, level & 0x1F
+    tier, is_high, is_twelve = flags >> 7, flags >> 6 & 1, flags >> 5 & 1
+    depth_bits = (12 if is_twelve else 10) if is_high else 8
+    return f"av01.{profile}.{level_idx:02}{'H' if tier else 'M'}.{depth_bits:02}"
 
 
 def _name_audio(data: bytes | memoryview, entry: Box, children: int) -> str:

@@ -39,7 +39,15 @@ def find_measuring_ffmpeg() -> Path | None:
 async def measure_quality(run: UploadRun) -> str:
     """Return ``VMAF 95.3`` or ``SSIM 0.9871`` of the top rung, ``-`` without pictures."""
     top = run.plan.renditions[0] if run.plan else None
-    if run.asset is None or run.plan is None or top is None or top.kind != "video":
+    return "-" if run.asset is None or top is None else await measure_rung(run, top.name)
+
+
+async def measure_rung(run: UploadRun, name: str) -> str:
+    """The same of any rung at the lecture's own frame rate, at its own size."""
+    if run.plan is None:
+        return "-"
+    top = next(item for item in run.plan.renditions if item.name == name)
+    if top.kind != "video":
         return "-"
     unit = next(item for item in run.plan.units if top.name in item.renditions)
     source = parse_spec(FileSource, unit.spec["source"])

@@ -55,6 +55,7 @@ class UploadRun:
     name: str
     folder: Path
     program: Path = Path(FFMPEG)
+    has_av1: bool = False
     plan: PlanReport | None = None
     asset: AssetReport | None = None
     first: AssetReport | None = None
@@ -142,10 +143,15 @@ COLUMNS = (
 
 
 async def run_file(
-    source: Path, folder: Path, *, plan_only: bool = False, program: Path = Path(FFMPEG)
+    source: Path,
+    folder: Path,
+    *,
+    plan_only: bool = False,
+    program: Path = Path(FFMPEG),
+    has_av1: bool = False,
 ) -> UploadRun:
     """Take one file through its job; every defect ends up in ``error``, none is raised."""
-    run = UploadRun(source.name, folder, program)
+    run = UploadRun(source.name, folder, program, has_av1)
     store = DirectoryBlobStore(folder / "blobs")
     started = time.monotonic()
     try:
@@ -183,7 +189,8 @@ async def _run_graph(
         if ready.key == "publish-first":
             run.first = AssetReport.model_validate_json(json.dumps(run.results[ready.key]))
             run.first_seconds = time.monotonic() - started
-    run.asset = AssetReport.model_validate_json(json.dumps(run.results["publish"]))
+    last = run.results.get("publish-av1", run.results["publish"])
+    run.asset = AssetReport.model_validate_json(json.dumps(last))
 
 
 async def _run_unit(run: UploadRun, store: DirectoryBlobStore, unit: UnitPlan) -> None:
@@ -207,7 +214,7 @@ async def _run_unit(run: UploadRun, store: DirectoryBlobStore, unit: UnitPlan) -
     context = UnitContext(
         unit=claimed,
         store=store,
-        programs=Programs(run.program, Path(FFPROBE)),
+        programs=Programs(run.program, Path(FFPROBE), has_av1=run.has_av1),
         folder=folder,
         progress=ProgressCell(),
     )

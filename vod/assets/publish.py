@@ -1,9 +1,10 @@
 """Publishing: the one pointer flip that makes a finished set of renditions the replay.
 
 A job may publish twice: first what is ready early (``is_partial``), then the whole set, in the same
-row of ``assets``. Reports may come twice or in another order. What plays in the end is the same for
-every order: of all that was reported the highest by (source version, whole before partial,
-generation).
+row of ``assets``. Rungs of a second codec may be added to the whole set later, with an index of
+their own; the pointer stays where it is. Reports may come twice or in another order. What plays in
+the end is the same for every order: of all that was reported the highest by (source version, whole
+before partial, generation).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sqlalchemy.orm import aliased
 
 from kernel.errors import ConflictError, InputError
 from kernel.layout import asset_prefix
-from kernel.messages import AssetReport
+from kernel.messages import INDEX_NAME, AssetReport
 from kernel.timing import TICKS_PER_S
 from vod.assets.models import Asset
 from vod.db.upsert import insert_if_absent
@@ -44,6 +45,9 @@ async def publish_asset(
         ConflictError: The lecture is meanwhile made from something newer, or plays a newer set.
     """
     check_report(job, report)
+    if report.index != INDEX_NAME:
+        await _extend_asset(session, job, report)
+        return
     if not await _keep_asset(session, job, report, now=now):
         return
     await _show_renditions(session, job, report)
@@ -86,6 +90,13 @@ async def _keep_asset(
         return False
     whole = update(Asset).where(Asset.id == job.asset_id, Asset.is_partial.is_(True))
     return await change(session, whole.values(**values)) == 1
+
+
+async def _extend_asset(session: AsyncSession, job: Job, report: AssetReport) -> None:
+    """Let a whole set name more renditions; what plays it is asked for its index anew."""
+    known = update(Asset).where(Asset.id == job.asset_id, Asset.is_partial.is_(False))
+    if await change(session, known.values(report=report.model_dump(mode="json"))) == 1:
+        await _show_renditions(session, job, report)
 
 
 async def _flip(session: AsyncSession, job: Job, report: AssetReport, *, now: datetime) -> bool:
@@ -167,5 +178,5 @@ async def _show_renditions(session: AsyncSession, job: Job, report: AssetReport)
         job.id,
         JobState.DONE,
         only_from=(JobState.QUEUED, JobState.RUNNING),
-        names=[made.name for made in report.renditions] if report.is_partial else None,
+        names=[made.name for made in report.renditions],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kernel.layout import asset_prefix
+from kernel.messages import INDEX_NAME
 from vod.assets.models import Asset
 from vod.editing import schemas
 
@@ -15,7 +16,7 @@ def present_media(base: Asset, *, lecture_id: str, origin: str) -> schemas.Uncut
     rates = [item.get("frame_rate") for item in base.report.get("renditions", ())]
     known = [float(rate) for rate in rates if rate]
     return schemas.UncutMedia(
-        hls_url=f"{root}index.m3u8",
+        hls_url=f"{root}{base.report.get('index', INDEX_NAME)}",
         waveform_url=f"{root}{waveform[0]}" if waveform else None,
         storyboard_url=f"{root}{base.storyboard}" if base.storyboard else None,
         frame_rate=max(known, default=None),

@@ -11,6 +11,7 @@ from kernel.messages import PlanReport, UnitPlan
 
 MAX_UNITS: Final = 2_000  # A 10 h recording in 2 min ranges is ~300; caps what one report costs.
 MAX_RENDITIONS: Final = 32
+ADDED_KEY: Final = "publish-av1"  # Adds rungs of a second codec once the whole set is published.
 FIRST_KEY: Final = "publish-first"  # Publishes the rungs that are made first, for the meantime.
 PLAN_KEY: Final = "plan"  # The planning unit itself; its units may name it, it is done by then.
 
@@ -21,7 +22,7 @@ def check_plan(report: PlanReport) -> None:
     Raises:
         InputError: 422; too many units, a repeated key or rendition, an unknown predecessor or
             rendition, a cycle, or not exactly one ``publish_asset`` unit that comes last, beside
-            ``publish-first``.
+            ``publish-first`` before and ``publish-av1`` after it.
     """
     units = report.units
     if not 1 <= len(units) <= MAX_UNITS:
@@ -72,14 +73,24 @@ def sort_units(units: Sequence[UnitPlan]) -> list[str]:
 
 
 def _check_last(units: Sequence[UnitPlan], order: Sequence[str]) -> None:
-    """One unit publishes the whole set after all others; one may publish some rungs before."""
+    """One unit publishes the whole set after all others; one may publish some rungs before.
+
+    What is made after the whole set is published is for one more unit, which adds it.
+    """
     publishing = [unit for unit in units if unit.kind == "publish_asset"]
-    last = [unit for unit in publishing if unit.key != FIRST_KEY]
-    if len(last) != 1 or len(publishing) > len(last) + 1:
+    last = [unit for unit in publishing if unit.key not in {FIRST_KEY, ADDED_KEY}]
+    if len(last) != 1:
         raise _refuse(
-            f"a plan has one publish_asset unit and perhaps {FIRST_KEY!r}, not {len(publishing)}"
+            f"a plan has one publish_asset unit and perhaps {FIRST_KEY!r} and {ADDED_KEY!r}, "
+            f"not {len(publishing)}"
         )
     publish = last[0]
+    added = next((unit for unit in publishing if unit.key == ADDED_KEY), None)
+    if added is not None:
+        later = _check_added(units, added, publish)
+        units = [unit for unit in units if unit.key not in later]
+        order = [key for key in order if key not in later]
+        publishing = [unit for unit in publishing if unit is not added]
     if any(publish.key in unit.after for unit in units):
         raise _refuse(f"nothing may come after {publish.key!r}, it publishes the asset")
     early = {FIRST_KEY} & {unit.key for unit in publishing}
@@ -93,6 +104,20 @@ def _check_last(units: Sequence[UnitPlan], order: Sequence[str]) -> None:
             open_keys.append(key)
     if loose := [key for key in order if key not in reached]:
         raise _refuse(f"publishing would not wait for {', '.join(loose[:8])}")
+
+
+def _check_added(units: Sequence[UnitPlan], added: UnitPlan, publish: UnitPlan) -> set[str]:
+    """Return the keys of what comes after the whole set: all of it is for ``added``."""
+    middle = {unit.key for unit in units if publish.key in unit.after and unit is not added}
+    if set(added.after) != middle | {publish.key}:
+        raise _refuse(f"{added.key!r} comes after {publish.key!r} and all that waits for it")
+    later = middle | {added.key}
+    for unit in units:
+        if unit.key in middle and set(unit.after) != {publish.key}:
+            raise _refuse(f"unit {unit.key!r} waits for {publish.key!r} alone")
+        if later & set(unit.after) and unit is not added:
+            raise _refuse(f"unit {unit.key!r} would wait for {added.key!r}")
+    return later
 
 
 def _check_unique(what: str, names: Sequence[str]) -> None:

@@ -52,7 +52,7 @@ async def get_index(request: web.Request) -> web.StreamResponse:
     """``/media/{lecture}/index.m3u8``: of the published asset, else of the recording."""
     library, lecture_id = request.app[LIBRARY], read_id(request, "lecture_id")
     media = await library.find_media(lecture_id)
-    key = ("index", lecture_id, media.asset_prefix, media.timeline.place, media.tracks)
+    key = ("index", lecture_id, media.asset_prefix, media.index, media.timeline.place, media.tracks)
     rendered = library.get_playlist(key)
     if rendered is None:
         build = await _prepare_index(request, lecture_id, media)
@@ -75,7 +75,7 @@ async def _prepare_index(
     if media.asset_prefix is not None:
         prefix = media.asset_prefix
         data = await request.app[BLOBS].get_bytes(
-            prefix + "index.m3u8", limit_bytes=MAX_PLAYLIST_BYTES
+            prefix + media.index, limit_bytes=MAX_PLAYLIST_BYTES
         )
         return lambda: move_multivariant(data.decode(errors="replace"), prefix)
     version = media.recording_version or 0

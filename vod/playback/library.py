@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.clock import Clock
 from kernel.errors import NotFoundError
+from kernel.messages import INDEX_NAME
 from vod.accounts.roles import Visibility
 from vod.assets.models import Asset
 from vod.captions.models import CaptionTrack
@@ -89,6 +90,7 @@ class LectureMedia:
 
     Attributes:
         asset_prefix: ``assets/{asset_id}/{plan_hash}/``.
+        index: Name of the multivariant playlist there.
         extras: The asset's files by role.
         timeline: Its place in caption addresses and what it shows of the uncut lecture.
     """
@@ -100,6 +102,7 @@ class LectureMedia:
     extras: Mapping[str, Sequence[str]]
     timeline: Timeline
     tracks: tuple[SubtitleTrack, ...] = ()
+    index: str = INDEX_NAME
 
 
 class MediaLibrary:
@@ -141,6 +144,7 @@ class MediaLibrary:
             extras={} if asset is None else asset.report.get("files", {}),
             timeline=find_timeline(lecture, asset),
             tracks=tuple(SubtitleTrack(t.id, t.version, t.language, t.label) for t in tracks),
+            index=INDEX_NAME if asset is None else asset.report.get("index", INDEX_NAME),
         )
 
     async def find_track_version(self, lecture_id: str, caption_id: str) -> tuple[bool, int]:

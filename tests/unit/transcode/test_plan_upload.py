@@ -22,10 +22,12 @@ from transcode.specs import (
     DecodeSpec,
     EncodeVideoSpec,
     FileSource,
+    PublishAddedSpec,
     PublishSpec,
     Shape,
     parse_spec,
 )
+from vod.jobs.plan import check_plan
 
 RATE = Fraction(25)
 HD = Shape(width_px=1280, height_px=720)
@@ -271,3 +273,42 @@ def test_sound_keeps_its_place_where_pictures_are_shown_late() -> None:
     units = by_key(plan(replace(facts, source=late)))
     assert units["audio"].spec["spans"][0]["source"]["offset_ticks"] == 0
     assert units["first-0000"].spec["source"]["offset_ticks"] == 3600
+
+
+@pytest.mark.parametrize("seconds", [5, 60, 900])
+def test_av1_follows_what_is_published(seconds: int) -> None:
+    facts = make_facts(seconds)
+    plain = plan(facts)
+    more = build_upload_plan(facts, filename="第一讲.mp4", program="ffmpeg", has_av1=True)
+    check_order(more)
+    check_plan(more)
+    # What viewers wait for is the same, to the byte.
+    count = len(plain.units)
+    assert more.units[:count] == plain.units
+    assert plain.plan_hash != more.plan_hash
+    later = more.units[count:]
+    assert {unit.key for unit in later} == {
+        "publish-av1",
+        *(f"av1-{number:04}" for number in range(len(later) - 1)),
+    }
+    for unit in later[:-1]:
+        assert unit.after == ("publish",)
+        spec = parse_spec(EncodeVideoSpec, unit.spec)
+        assert spec.is_patient
+        assert {rung.codec for rung in spec.rungs} == {"av1"}
+    added = parse_spec(PublishAddedSpec, later[-1].spec)
+    names = [item.name for item in plain.renditions if item.kind == "video"]
+    assert [rung.name for rung in added.rungs] == [f"{name}av1" for name in names]
+    assert added.duration_ticks == facts.duration_ticks
+    codecs = {item.name: item.codec for item in more.renditions}
+    assert codecs["720pav1"] == "av1"
+    assert codecs["720p"] == "h264"
+
+
+def test_a_copied_track_gets_no_av1() -> None:
+    keys = tuple(range(0, 60 * 25, 100))
+    facts = make_facts(60, copy=CopyFacts("", keys, 1_000_000))
+    grid, _ = find_copy_grid(facts)
+    assert grid is not None
+    with_grid = build_upload_plan(facts, filename="a", program="f", grid=grid, has_av1=True)
+    assert not [unit for unit in with_grid.units if "av1" in unit.key]

@@ -24,9 +24,9 @@ from transcode.plan.ladder import build_ladder
 from transcode.playlists import build_media_playlist, build_multivariant, measure_peak_bps
 from transcode.probe import parse_probe
 from transcode.progress import MAX_LINE_BYTES, Progress, ProgressParser
+from transcode.publishing import find_stale_prefixes
 from transcode.specs import EncodeVideoSpec, Grid, Shape
 from transcode.storyboard import list_tiles, parse_vtt, render_vtt
-from transcode.units.publish_asset import find_stale_prefixes
 from transcode.verify import check_lengths
 
 BLOCK = b"frame=12\nfps=3\nout_time_us=480000\ntotal_size=99\nspeed=2x\nprogress=continue\n"

@@ -43,6 +43,45 @@ def test_some_rungs_may_be_published_first(after: tuple[str, ...]) -> None:
     check_plan(make_report(make_unit("a"), make_unit("b"), make_first("a"), make_publish(*after)))
 
 
+def make_added(*after: str) -> UnitPlan:
+    return make_unit("publish-av1", *after, kind="publish_asset")
+
+
+def test_rungs_may_be_added_to_the_published_set() -> None:
+    report = make_report(
+        make_unit("a"),
+        make_publish("a"),
+        make_unit("av1-0000", "publish"),
+        make_added("publish", "av1-0000"),
+    )
+    check_plan(report)
+    assert sort_units(report.units)[-1] == "publish-av1"
+
+
+@pytest.mark.parametrize(
+    ("units", "words"),
+    [
+        ((make_publish(), make_unit("b", "publish"), make_added("publish")), "all that waits"),
+        ((make_unit("a"), make_publish("a"), make_added("a")), "all that waits"),
+        ((make_unit("a"), make_publish(), make_added("publish")), "would not wait for a"),
+        ((make_publish(), make_added("publish"), make_unit("b", "publish-av1")), "would wait for"),
+        (
+            (
+                make_unit("a"),
+                make_publish("a"),
+                make_unit("b", "publish", "a"),
+                make_added("publish", "b"),
+            ),
+            "waits for 'publish' alone",
+        ),
+        ((make_added(),), "one publish_asset"),
+    ],
+)
+def test_what_is_added_later_holds_nothing_up(units: tuple[UnitPlan, ...], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        check_plan(make_report(*units))
+
+
 @pytest.mark.parametrize(
     ("units", "words"),
     [
