@@ -8,7 +8,8 @@ import shutil
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, Literal
 
 import aiohttp
 import click
@@ -50,6 +51,7 @@ async def examine(settings: Settings) -> list[Finding]:
             _examine_program("Valkey", lambda: str(find_valkey()), "set HALL_REDIS_URL to a server")
         )
     findings.append(await _examine_ffmpeg(settings))
+    findings.append(await _examine_av1(settings))
     findings.append(_examine_captions(settings))
     findings.append(await _examine_running(settings))
     return findings
@@ -127,23 +129,53 @@ async def _examine_ffmpeg(settings: Settings) -> Finding:
 
     try:
         path = find_programs(settings).ffmpeg
-        process = await asyncio.create_subprocess_exec(
-            str(path), "-hide_banner", "-encoders",
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        async with asyncio.timeout(PROGRAM_DEADLINE_S):
-            output = (await process.communicate())[0].decode()
+        encoders = await _list_parts(path, "encoders")
+        filters = await _list_parts(path, "filters")
     except (HallError, OSError, TimeoutError) as error:
         return Finding("ffmpeg", True, str(error), "set HALL_FFMPEG to a working build")
-    missing = [name for name in WANTED_ENCODERS if f" {name} " not in output]
+    missing = [name for name in WANTED_ENCODERS if name not in encoders]
+    how = "measures VMAF" if "libvmaf" in filters else "estimates VMAF from SSIM"
     return Finding(
         "ffmpeg",
         bool(missing),
-        f"{path}" + (f" lacks {', '.join(missing)}" if missing else ""),
+        f"{path}" + (f" lacks {', '.join(missing)}" if missing else f", {how}"),
         "set HALL_FFMPEG to a build with libx264 and aac",
     )
+
+
+async def _examine_av1(settings: Settings) -> Finding:
+    if not settings.av1:
+        return Finding("AV1", False, "off: HALL_AV1=1 adds AV1 renditions to uploads (optional)")
+    from transcode.av1.check import SOFTWARE, has_pyav
+    from transcode.settings import find_programs
+
+    try:
+        path = find_programs(settings).ffmpeg
+        can_encode = "libsvtav1" in await _list_parts(path, "encoders")
+        can_check = has_pyav() or bool(SOFTWARE & await _list_parts(path, "decoders"))
+    except (HallError, OSError, TimeoutError) as error:
+        return Finding("AV1", True, str(error), "set HALL_FFMPEG to a working build")
+    if not can_encode:
+        advice = "set HALL_FFMPEG to a build with libsvtav1, or HALL_AV1=0"
+        return Finding("AV1", True, f"{path} lacks libsvtav1", advice)
+    if not can_check:
+        return Finding("AV1", True, "nothing here decodes AV1", "install PyAV, or HALL_AV1=0")
+    return Finding("AV1", False, "on, for uploads")
+
+
+async def _list_parts(
+    program: Path, kind: Literal["encoders", "decoders", "filters"]
+) -> frozenset[str]:
+    from transcode.commands.capabilities import list_parts, parse_parts
+
+    process = await asyncio.create_subprocess_exec(
+        *list_parts(program, kind),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    async with asyncio.timeout(PROGRAM_DEADLINE_S):
+        return parse_parts((await process.communicate())[0].decode("utf-8", "replace"))
 
 
 def _examine_captions(settings: Settings) -> Finding:
