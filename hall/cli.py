@@ -338,6 +338,21 @@ def orphans(*, deletes: bool) -> None:
         click.echo("Nothing was deleted; --delete does.")
 
 
+@cli.group()
+def search() -> None:
+    """The search index."""
+
+
+@search.command("rebuild")
+@click.option("--wait/--no-wait", "waits", default=True, help="Until everything is found again.")
+def rebuild_search(*, waits: bool) -> None:
+    """Make the search index anew from the catalogue, whether the services run or not."""
+    from hall.search import rebuild
+
+    settings = _start("search")
+    asyncio.run(rebuild(settings, waits=waits, tell=click.echo))
+
+
 @cli.command()
 def doctor() -> None:
     """Look for what is wrong here and say what to do about it."""

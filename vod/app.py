@@ -47,6 +47,7 @@ from vod.jobs.background import run_jobs
 from vod.jobs.metrics import JobsMetrics
 from vod.playback.keys import prepare_playback
 from vod.posters.keys import prepare_posters
+from vod.search.background import run_search
 from vod.settings import build_redis_url, read_secret
 from vod.uploads.metrics import UploadMetrics
 from vod.uploads.service import Uploads
@@ -183,7 +184,7 @@ def build_internal_app(services: Services, *, has_background: bool = True) -> we
     app.add_routes([*INTERNAL_ROUTES, *INTERNAL_READY_ROUTES, web.get("/metrics", get_metrics)])
     if has_background:
         app.cleanup_ctx.extend(
-            [watch_loop_lag, run_jobs, run_retention, run_housekeeping, run_uploads]
+            [watch_loop_lag, run_jobs, run_retention, run_housekeeping, run_uploads, run_search]
         )
     return app
 

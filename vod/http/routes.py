@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from vod.accounts.views import ROUTES as ACCOUNT_ROUTES
+from vod.audience.views import ROUTES as AUDIENCE_ROUTES
 from vod.audit.views import ROUTES as AUDIT_ROUTES
 from vod.captions.views import ROUTES as CAPTION_ROUTES
 from vod.chapters.views import ROUTES as CHAPTER_ROUTES
@@ -17,12 +18,15 @@ from vod.home.views import ROUTES as HOME_ROUTES
 from vod.jobs.views import INTERNAL_ROUTES as UNIT_ROUTES
 from vod.jobs.views import ROUTES as JOB_ROUTES
 from vod.lectures.views import ROUTES as LECTURE_ROUTES
+from vod.menus.recommendation_views import ROUTES as RECOMMENDATION_ROUTES
+from vod.menus.views import ROUTES as MENU_ROUTES
 from vod.people.views import ROUTES as MEMBER_ROUTES
 from vod.playback.authorize import INTERNAL_ROUTES as AUTHORIZE_ROUTES
 from vod.playback.delivery import MEDIA_ROUTES as DELIVERY_ROUTES
 from vod.playback.extras import EXTRA_ROUTES
 from vod.playback.views import ROUTES as SIGNED_URL_ROUTES
 from vod.posters.views import ROUTES as POSTER_ROUTES
+from vod.search.views import ROUTES as SEARCH_ROUTES
 from vod.series.views import ROUTES as SERIES_ROUTES
 from vod.storage.views import ROUTES as STORAGE_ROUTES
 from vod.units.views import ROUTES as ORG_UNIT_ROUTES
@@ -44,7 +48,11 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *SIGNED_URL_ROUTES,
     *UPLOAD_ROUTES,
     *AUDIT_ROUTES,
+    *AUDIENCE_ROUTES,
+    *MENU_ROUTES,
+    *RECOMMENDATION_ROUTES,
     *STORAGE_ROUTES,
+    *SEARCH_ROUTES,
 )
 INTERNAL_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *EVENT_ROUTES,

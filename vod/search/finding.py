@@ -21,7 +21,7 @@ from vod.accounts.roles import Viewer, Visibility
 from vod.audience.rule import build_fitting
 from vod.lectures.policy import may_edit_lectures
 from vod.search.models import Kind, SearchDocument
-from vod.search.port import TIERS, Found, Matches, SearchIndex, Wanted
+from vod.search.port import TIERS, Found, SearchIndex, Wanted
 from vod.search.query import Query, Token
 
 
@@ -46,13 +46,16 @@ def build_may_see(viewer: Viewer) -> ColumnElement[bool]:
 
 async def find_documents(
     session: AsyncSession, index: SearchIndex, query: Query, wanted: Wanted
-) -> Matches:
+) -> list[Found]:
     """Find one page.
 
     Order: the title itself, titles that begin so, then by tier (``port.FIELDS``), newest first.
     """
     tiers = union_all(
-        *(index.select_tier(query, tier).add_columns(literal(tier).label("tier")) for tier in TIERS)
+        *(
+            index.select_tier(query, tier).add_columns(literal(tier).label("tier"))
+            for tier in wanted.tiers
+        )
     ).subquery()
     best = (
         select(tiers.c.number, func.min(tiers.c.tier).label("tier"))
@@ -74,8 +77,7 @@ async def find_documents(
     if wanted.kind is not None:
         page = page.where(SearchDocument.kind == wanted.kind)
     rows = await session.execute(page)
-    found = [Found(*row) for row in rows.tuples()]
-    return Matches(found, await _count(session, index, query, wanted.may_see))
+    return [Found(*row) for row in rows.tuples()]
 
 
 def _build_closeness(query: Query, tier: ColumnElement[int]) -> ColumnElement[int]:
@@ -87,9 +89,10 @@ def _build_closeness(query: Query, tier: ColumnElement[int]) -> ColumnElement[in
     )
 
 
-async def _count(
+async def count_documents(
     session: AsyncSession, index: SearchIndex, query: Query, may_see: ColumnElement[bool]
 ) -> dict[Kind, int]:
+    """Count all that :func:`find_documents` finds, by kind."""
     widest = index.select_tier(query, TIERS[-1]).subquery()
     rows = await session.execute(
         select(SearchDocument.kind, func.count())

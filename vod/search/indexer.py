@@ -39,7 +39,7 @@ BATCH: Final = 40  # Notes at a time: some hundred ms of work between two looks 
 POLL_S: Final = 1.0  # A change is found within two of these.
 KINDS: Final = frozenset(kind.value for kind in Kind)
 NAMED_BY_OTHERS: Final = frozenset({Kind.SERIES, Kind.INSTRUCTOR})
-ACCOUNT: Final = "account"  # Is not found itself; its name is part of classes.
+PARTS: Final = frozenset({"account", "form"})  # Are not found; their names are part of others.
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,7 @@ class Batch:
 
     note_ids: Sequence[int]
     ids: dict[Kind, set[str]] = field(default_factory=lambda: defaultdict(set))
-    accounts: set[str] = field(default_factory=set)
+    parts: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,8 @@ class Indexer:
         for _, kind, object_id in notes:
             if kind in KINDS:
                 batch.ids[Kind(kind)].add(object_id)
-            elif kind == ACCOUNT:
-                batch.accounts.add(object_id)
+            elif kind in PARTS:
+                batch.parts[kind].add(object_id)
         return batch
 
     async def _index_batch(self, batch: Batch) -> None:
@@ -171,11 +171,10 @@ def _plan_blocking(works: Sequence[Work]) -> list[Change]:
 
 async def _note_dependents(session: AsyncSession, changes: Sequence[Change], batch: Batch) -> None:
     """Have read again what names something that is called otherwise now, or is gone."""
-    renamed: defaultdict[str, set[str]] = defaultdict(set)
+    renamed = defaultdict(set, batch.parts)
     for change in changes:
         if change.kind in NAMED_BY_OTHERS and change.is_renamed:
             renamed[change.kind.value].add(change.object_id)
-    renamed[ACCOUNT] = batch.accounts
     for kind, ids in (await list_dependents(session, renamed)).items():
         await note(session, kind, sorted(ids))
 

@@ -21,6 +21,7 @@ from vod.db.base import ID_CHARS, Base, short_enum
 NULLABLE_JSON = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 MAX_KEY_CHARS = 400  # A title has 200 characters; folding rarely makes one into two.
 MAX_SOUND_CHARS = 400
+MAX_OBJECT_CHARS = 64  # Of an entry of an editable list.
 
 
 class Kind(enum.Enum):
@@ -87,13 +88,17 @@ class SearchSpeech(Base):
 
 
 class SearchChange(Base):
-    """Something changed, written by triggers with the change itself; taken away when indexed."""
+    """Something changed, written by triggers with the change itself; taken away when indexed.
+
+    Attributes:
+        kind: Of what is found (``Kind``), or of what is part of it (``indexer.PARTS``).
+    """
 
     __tablename__ = "search_changes"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     kind: Mapped[str] = mapped_column(String(24))
-    object_id: Mapped[str] = mapped_column(String(ID_CHARS))
+    object_id: Mapped[str] = mapped_column(String(MAX_OBJECT_CHARS))
 
 
 class SearchState(Base):

@@ -6,7 +6,6 @@ Two adapters hold the same tokens in what their database is good at, ``fts5`` an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -32,6 +31,7 @@ class Wanted:
     kind: Kind | None = None
     first: int = 0
     count: int = 20
+    tiers: range = TIERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,6 @@ class Found:
     kind: Kind
     object_id: str
     tier: int
-
-
-@dataclass(frozen=True, slots=True)
-class Matches:
-    """One page, best first, and how many there are of each kind over all pages and kinds."""
-
-    found: Sequence[Found]
-    counts: Mapping[Kind, int]
 
 
 class SearchIndex(Protocol):

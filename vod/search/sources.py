@@ -155,10 +155,10 @@ async def list_dependents(
     """List what names something that got another name.
 
     Args:
-        changed: Identifiers by what they are: ``series``, ``account``.
+        changed: Identifiers by what they are: ``series``, ``account``, ``form``.
     """
     found: defaultdict[Kind, set[str]] = defaultdict(set)
-    series, accounts = set(changed.get("series", ())), set(changed.get("account", ()))
+    series, accounts, forms = (set(changed.get(name, ())) for name in ("series", "account", "form"))
     if series:
         listed = select(SeriesLecture.lecture_id).where(SeriesLecture.series_id.in_(series))
         found[Kind.LECTURE].update(await session.scalars(listed))
@@ -167,4 +167,7 @@ async def list_dependents(
     if accounts:
         taught = select(LiveClass.id).where(LiveClass.instructor_id.in_(accounts))
         found[Kind.LIVE_CLASS].update(await session.scalars(taught))
+    if forms:
+        formed = select(Lecture.id).where(Lecture.form.in_(forms))
+        found[Kind.LECTURE].update(await session.scalars(formed))
     return found

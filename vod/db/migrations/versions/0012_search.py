@@ -18,6 +18,9 @@ ALL = ("INSERT", "UPDATE", "DELETE")
 WATCHED = (
     ("lectures", "lecture", "id", ALL),
     ("caption_tracks", "lecture", "lecture_id", ALL),
+    ("series_lectures", "lecture", "lecture_id", ALL),
+    ("lecture_tags", "lecture", "lecture_id", ALL),
+    ("lecture_forms", "form", "key", ("UPDATE OF name",)),
     ("series", "series", "id", ALL),
     (
         "live_classes",
@@ -121,7 +124,7 @@ def upgrade() -> None:
         "search_changes",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=24), nullable=False),
-        sa.Column("object_id", sa.String(length=32), nullable=False),
+        sa.Column("object_id", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_search_changes")),
     )
     state = op.create_table(
