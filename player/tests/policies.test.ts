@@ -223,6 +223,16 @@ describe("small policies", () => {
     });
     expect(simpleChoices(choicesOf(levels.slice(0, 1)))).toBeNull();
   });
+  it("offers the rungs of one codec, the one that plays", () => {
+    const levels = [
+      { index: 0, height: 240, bitrate_bps: 100_000, codec: "av01" },
+      { index: 1, height: 240, bitrate_bps: 150_000, codec: "avc1" },
+      { index: 2, height: 720, bitrate_bps: 900_000, codec: "av01" },
+      { index: 3, height: 720, bitrate_bps: 1_500_000, codec: "avc1" },
+    ];
+    expect(choicesOf(levels, 3).map((choice) => choice.index)).toEqual([3, 1]);
+    expect(choicesOf(levels).map((choice) => choice.index)).toEqual([2, 0]);
+  });
   it("reads aloud in pieces a voice can finish", () => {
     const pieces = splitForSpeech(`第一句。第二句！${"很".repeat(400)}`);
     expect(pieces.slice(0, 2)).toEqual(["第一句。", "第二句！"]);

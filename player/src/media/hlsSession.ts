@@ -7,6 +7,8 @@ export interface QualityLevel {
   index: number;
   height: number;
   bitrate_bps: number;
+  /** First part of its name: `avc1`, `av01`. */
+  codec?: string;
 }
 
 export interface CaptionChoice {
@@ -316,6 +318,7 @@ export class HlsSession {
       index,
       height: level.height,
       bitrate_bps: level.bitrate,
+      codec: level.videoCodec?.split(".")[0],
     }));
     this.events.onLevels(levels, engine.currentLevel, engine.autoLevelEnabled);
   }

@@ -8,10 +8,14 @@ export interface QualityChoice {
   bitrate_bps: number;
 }
 
-/** Best first: every rung; of equal ones (the same rung from a second server) the first. */
-export function choicesOf(levels: readonly QualityLevel[]): QualityChoice[] {
+/**
+ * Best first: every rung; of equal ones (the same rung from a second server) the first. Of a
+ * lecture in two codecs only those of the one that plays: nobody chooses between codecs.
+ */
+export function choicesOf(levels: readonly QualityLevel[], current = -1): QualityChoice[] {
   const known = new Map<string, QualityChoice>();
-  for (const { index, height, bitrate_bps } of levels) {
+  const codec = (levels.find((level) => level.index === current) ?? levels[0])?.codec;
+  for (const { index, height, bitrate_bps } of levels.filter((one) => one.codec === codec)) {
     const key = `${height} ${bitrate_bps}`;
     if (!known.has(key)) known.set(key, { index, height, bitrate_bps });
   }
