@@ -136,6 +136,18 @@ async def test_what_was_begun_goes_on_before_the_rest_of_its_job(hall: Hall) -> 
     assert (await hall.jobs.claim(first, worker="w")).unit_id == second
 
 
+async def test_the_first_publication_passes_what_nobody_waits_for_yet(hall: Hall) -> None:
+    job_id = await start_job(hall, 4)
+    [first, second, third, fourth] = await find_messages(hall, job_id)
+    async with hall.database.write() as session:
+        # As if the second one had waited for the first: its message comes last.
+        await session.execute(update(Unit).where(Unit.id == second).values(after=["video-0"]))
+    assert (await hall.jobs.claim(first, worker="w")).unit_id == first
+    assert (await hall.jobs.claim(third, worker="w")).unit_id == second
+    assert (await hall.jobs.claim(fourth, worker="w")).unit_id == fourth
+    assert (await hall.jobs.claim(second, worker="w")).unit_id == third
+
+
 async def test_what_waits_for_its_back_off_is_not_handed_out_early(hall: Hall) -> None:
     job_id = await start_job(hall, 2)
     [first, second] = await find_messages(hall, job_id)

@@ -101,7 +101,8 @@ async def choose(session: AsyncSession, queue: str, *, message_unit_id: str, now
     """Choose the unit that a worker with a message of the queue gets.
 
     Within a job messages come in the order of its plan, so there the message's own unit goes;
-    only what was begun before and came back with a late message passes it.
+    only what comes earlier in the plan but has a late message passes it: what was begun before and
+    came back, and what had to wait for others, such as the first publication.
 
     Raises:
         ConflictError: 409; nothing of the queue may run now.
@@ -115,10 +116,12 @@ async def choose(session: AsyncSession, queue: str, *, message_unit_id: str, now
         Unit.due_at <= now + CLOCK_SKEW,
     )
     rows = await session.execute(
-        select(Unit.id, Unit.fence).where(Unit.id.in_([message_unit_id, chosen.unit_id]), may_run)
+        select(Unit.id, Unit.fence, Unit.after).where(
+            Unit.id.in_([message_unit_id, chosen.unit_id]), may_run
+        )
     )
-    fences = dict(rows.tuples().all())
-    if message_unit_id not in fences or fences.get(chosen.unit_id, 0) > 0:
+    is_late = {unit_id: fence > 0 or bool(after) for unit_id, fence, after in rows.tuples()}
+    if message_unit_id not in is_late or is_late.get(chosen.unit_id, False):
         return chosen.unit_id
     return message_unit_id
 
