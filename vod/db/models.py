@@ -14,6 +14,7 @@ from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit, UnitAttempt,
 from vod.lectures.models import Lecture
 from vod.library.forms.models import LectureForm, LectureTag
 from vod.material.models import Material
+from vod.menus.models import Menu, MenuVersion, Recommendation
 from vod.people.models import MemberCategory, MemberLevel, RosterImport
 from vod.posters.models import OwnPoster
 from vod.recordings.models import Recording
@@ -41,11 +42,14 @@ __all__ = [
     "Material",
     "MemberCategory",
     "MemberLevel",
+    "Menu",
+    "MenuVersion",
     "OrgTree",
     "OrgUnit",
     "OrphanListing",
     "OutboxMessage",
     "OwnPoster",
+    "Recommendation",
     "Recording",
     "RenditionRow",
     "RoleScope",
