@@ -13,6 +13,15 @@ from vod.events.models import InboxEvent
 from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit, UnitAttempt, WorkerRow
 from vod.lectures.models import Lecture
 from vod.library.forms.models import LectureForm, LectureTag
+from vod.library.models import (
+    Instructor,
+    LectureDocument,
+    LectureFilm,
+    LectureInstructor,
+    ReviewEntry,
+    ReviewPolicy,
+    Venue,
+)
 from vod.material.models import Material
 from vod.menus.models import Menu, MenuVersion, Recommendation
 from vod.people.models import MemberCategory, MemberLevel, RosterImport
@@ -33,9 +42,13 @@ __all__ = [
     "CaptionTrack",
     "Edit",
     "InboxEvent",
+    "Instructor",
     "Job",
     "Lecture",
+    "LectureDocument",
+    "LectureFilm",
     "LectureForm",
+    "LectureInstructor",
     "LectureTag",
     "LiveClass",
     "LoginThrottle",
@@ -52,6 +65,8 @@ __all__ = [
     "Recommendation",
     "Recording",
     "RenditionRow",
+    "ReviewEntry",
+    "ReviewPolicy",
     "RoleScope",
     "RosterImport",
     "SearchChange",
@@ -64,5 +79,6 @@ __all__ = [
     "UnitAttempt",
     "Upload",
     "UploadPart",
+    "Venue",
     "WorkerRow",
 ]

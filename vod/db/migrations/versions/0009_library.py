@@ -47,6 +47,9 @@ def upgrade() -> None:
     _extend_series()
     _move_to_lists()
     _extend_uploads()
+    _create_people_and_places()
+    _create_parts_of_lectures()
+    _create_review()
 
 
 def _extend_uploads() -> None:
@@ -208,8 +211,165 @@ def _move_to_lists() -> None:
         batch_op.drop_column("position")
 
 
+def _id(name: str, *, is_nullable: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.String(length=32), nullable=is_nullable)
+
+
+def _to_lecture(table: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        ["lecture_id"],
+        ["lectures.id"],
+        name=op.f(f"fk_{table}_lecture_id_lectures"),
+        ondelete="CASCADE",
+    )
+
+
+def _enum(name: str, *values: str) -> sa.Enum:
+    return sa.Enum(*values, name=name, native_enum=False, create_constraint=True, length=24)
+
+
+def _create_people_and_places() -> None:
+    op.create_table(
+        "instructors",
+        _id("id"),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("pinyin", sa.String(length=256), nullable=False),
+        sa.Column("pinyin_joined", sa.String(length=256), nullable=False),
+        sa.Column("initials", sa.String(length=64), nullable=False),
+        _id("account_id", is_nullable=True),
+        sa.Column("unit_name", sa.String(length=100), nullable=False),
+        sa.Column("job_title", sa.String(length=100), nullable=False),
+        sa.Column("level", sa.String(length=64), nullable=False),
+        sa.Column("topics", _json(), nullable=False),
+        sa.Column("biography", sa.Text(), nullable=False),
+        sa.Column("appointed_from", sa.Date(), nullable=True),
+        sa.Column("appointed_until", sa.Date(), nullable=True),
+        sa.Column("portrait", sa.String(length=64), nullable=True),
+        sa.Column("is_published", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["accounts.id"],
+            name=op.f("fk_instructors_account_id_accounts"),
+            ondelete="SET NULL",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_instructors")),
+        sa.UniqueConstraint("account_id", name=op.f("uq_instructors_account_id")),
+    )
+    op.create_index(op.f("ix_instructors_pinyin_id"), "instructors", ["pinyin", "id"])
+    op.create_index(op.f("ix_instructors_appointed_until"), "instructors", ["appointed_until"])
+    op.create_table(
+        "venues",
+        _id("id"),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column(
+            "kind", _enum("kind", "talk", "scene", "reading", "walk", "other"), nullable=False
+        ),
+        sa.Column("place", sa.String(length=200), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("contact_name", sa.String(length=64), nullable=False),
+        sa.Column("contact_phone", sa.String(length=32), nullable=False),
+        sa.Column("capacity_count", sa.Integer(), nullable=True),
+        sa.Column("is_published", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("capacity_count >= 0", name=op.f("ck_venues_capacity")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_venues")),
+    )
+
+
+def _create_parts_of_lectures() -> None:
+    op.create_table(
+        "lecture_instructors",
+        _id("lecture_id"),
+        _id("instructor_id"),
+        sa.Column("position", sa.Integer(), nullable=False),
+        _to_lecture("lecture_instructors"),
+        sa.ForeignKeyConstraint(
+            ["instructor_id"],
+            ["instructors.id"],
+            name=op.f("fk_lecture_instructors_instructor_id_instructors"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("lecture_id", "instructor_id", name=op.f("pk_lecture_instructors")),
+    )
+    op.create_index(
+        op.f("ix_lecture_instructors_instructor_id"), "lecture_instructors", ["instructor_id"]
+    )
+    op.create_table(
+        "lecture_films",
+        _id("lecture_id"),
+        sa.Column("category", sa.String(length=64), nullable=False),
+        sa.Column("producer", sa.String(length=100), nullable=False),
+        sa.Column("produced_year", sa.Integer(), nullable=True),
+        sa.Column("awards", _json(), nullable=False),
+        _to_lecture("lecture_films"),
+        sa.PrimaryKeyConstraint("lecture_id", name=op.f("pk_lecture_films")),
+    )
+    op.create_index(op.f("ix_lecture_films_category"), "lecture_films", ["category"])
+    op.create_table(
+        "lecture_documents",
+        _id("id"),
+        _id("lecture_id"),
+        sa.Column("filename", sa.String(length=255), nullable=False),
+        sa.Column("content_type", sa.String(length=100), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("size_bytes > 0", name=op.f("ck_lecture_documents_size")),
+        _to_lecture("lecture_documents"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lecture_documents")),
+    )
+    op.create_index(
+        op.f("ix_lecture_documents_lecture_id_position"),
+        "lecture_documents",
+        ["lecture_id", "position"],
+    )
+
+
+def _create_review() -> None:
+    policy = op.create_table(
+        "review_policy",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("steps", _json(), nullable=False),
+        sa.Column("is_by_others", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_review_policy_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review_policy")),
+    )
+    op.bulk_insert(policy, [{"id": 1, "steps": [], "is_by_others": True, "version": 1}])
+    op.create_table(
+        "review_entries",
+        _id("id"),
+        _id("lecture_id"),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        _id("actor_id", is_nullable=True),
+        sa.Column(
+            "deed",
+            _enum("deed", "submitted", "approved", "rejected", "retracted"),
+            nullable=False,
+        ),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("step_name", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["actor_id"],
+            ["accounts.id"],
+            name=op.f("fk_review_entries_actor_id_accounts"),
+            ondelete="SET NULL",
+        ),
+        _to_lecture("review_entries"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review_entries")),
+    )
+    op.create_index(op.f("ix_review_entries_lecture_id_at"), "review_entries", ["lecture_id", "at"])
+
+
 def downgrade() -> None:
     """A lecture of several series stays in the one that was made first."""
+    for table in (
+        "review_entries", "review_policy", "lecture_documents", "lecture_films",
+        "lecture_instructors", "venues", "instructors",
+    ):  # fmt: skip
+        op.drop_table(table)
     with op.batch_alter_table("uploads", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("ck_uploads_publication"), type_="check")
         batch_op.drop_column("publication")
