@@ -22,7 +22,7 @@ from vod.library.forms.models import LectureTag
 from vod.search.finding import build_may_see, count_documents, find_documents
 from vod.search.indexer import Indexer, request_rebuild
 from vod.search.lease import LEASE, Lease, LeaseLostError
-from vod.search.models import Kind, SearchChange, SearchDocument, SearchSpeech
+from vod.search.models import SearchChange, SearchDocument, SearchKind, SearchSpeech
 from vod.search.opening import open_search_index
 from vod.search.port import Found, Wanted
 from vod.search.query import parse_query, relax
@@ -90,7 +90,7 @@ class Library:
     async def names(self, words: str, **options: Any) -> list[str]:
         return [self.ids[one.object_id] for one in await self.find(words, **options)]
 
-    async def count(self, words: str, *, viewer: Viewer = MEMBER) -> dict[Kind, int]:
+    async def count(self, words: str, *, viewer: Viewer = MEMBER) -> dict[SearchKind, int]:
         async with self.database.read() as session:
             may_see = build_may_see(viewer)
             return await count_documents(session, self.index, parse_query(words), may_see)
@@ -161,12 +161,12 @@ async def test_the_shared_queries_find_the_same_in_the_same_order(library: Libra
     loose = await library.names("草原党旗", viewer=NOBODY, loosely=True)
     assert loose == ["longer", "title", "body", "said"]
     counts = await library.count("草原", viewer=NOBODY)
-    assert counts == {Kind.LECTURE: 5, Kind.LIVE_CLASS: 1}
+    assert counts == {SearchKind.LECTURE: 5, SearchKind.LIVE_CLASS: 1}
     # Pages are pieces of one order.
     whole = await library.names("旗", viewer=NOBODY)
     pieces = [await library.names("旗", viewer=NOBODY, first=at, count=2) for at in (0, 2, 4)]
     assert [name for piece in pieces for name in piece] == whole
-    assert await library.names("夜校", viewer=NOBODY, kind=Kind.LECTURE) == ["longer"]
+    assert await library.names("夜校", viewer=NOBODY, kind=SearchKind.LECTURE) == ["longer"]
 
 
 async def test_everybody_finds_what_they_may_see(library: Library) -> None:
@@ -182,7 +182,7 @@ async def test_everybody_finds_what_they_may_see(library: Library) -> None:
         (EDITOR, {"members", "group", "draft"}),
     ):
         assert set(await library.names(FLAG, viewer=viewer)) == base | more
-        assert (await library.count(FLAG, viewer=viewer))[Kind.LECTURE] == len(base | more)
+        assert (await library.count(FLAG, viewer=viewer))[SearchKind.LECTURE] == len(base | more)
 
 
 async def test_whatever_changes_is_found_anew(library: Library) -> None:

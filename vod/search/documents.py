@@ -17,7 +17,7 @@ from typing import Any, Final
 from kernel.captions import Cue
 from vod.accounts.roles import Visibility
 from vod.material.timeline import Timeline
-from vod.search.models import MAX_KEY_CHARS, MAX_SOUND_CHARS, Kind
+from vod.search.models import MAX_KEY_CHARS, MAX_SOUND_CHARS, SearchKind
 from vod.search.query import parse_key
 from vod.search.sounds import spell
 from vod.search.speech import MAX_SPEECH_CHARS, Speech, SpokenText, read_speech
@@ -52,7 +52,7 @@ class Source:
         timeline: Of what plays, for its captions.
     """
 
-    kind: Kind
+    kind: SearchKind
     object_id: str
     title: str
     sorted_at: datetime

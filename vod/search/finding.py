@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from vod.accounts.roles import Viewer, Visibility
 from vod.audience.rule import build_fitting
 from vod.lectures.policy import may_edit_lectures
-from vod.search.models import Kind, SearchDocument
+from vod.search.models import SearchDocument, SearchKind
 from vod.search.port import TIERS, Found, SearchIndex, Wanted
 from vod.search.query import Query, Token
 
@@ -91,7 +91,7 @@ def _build_closeness(query: Query, tier: ColumnElement[int]) -> ColumnElement[in
 
 async def count_documents(
     session: AsyncSession, index: SearchIndex, query: Query, may_see: ColumnElement[bool]
-) -> dict[Kind, int]:
+) -> dict[SearchKind, int]:
     """Count all that :func:`find_documents` finds, by kind."""
     widest = index.select_tier(query, TIERS[-1]).subquery()
     rows = await session.execute(

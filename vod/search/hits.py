@@ -29,7 +29,7 @@ from vod.material.models import Material
 from vod.material.timeline import MS_PER_S, find_timeline
 from vod.posters.service import load_own_names
 from vod.search import schemas
-from vod.search.models import Kind, SearchSpeech
+from vod.search.models import SearchKind, SearchSpeech
 from vod.search.moments import MAX_MOMENTS, Marked, build_moment, cut_snippet, find_cues, mark
 from vod.search.port import Found
 from vod.search.query import Query
@@ -71,7 +71,7 @@ async def load_hits(
     session: AsyncSession, found: Sequence[Found], asking: Asking
 ) -> list[schemas.SearchHit]:
     """Load what is shown, in the order it was found; a fixed number of queries."""
-    shown: dict[tuple[Kind, str], Shown] = {}
+    shown: dict[tuple[SearchKind, str], Shown] = {}
     for kind, load in _LOADERS.items():
         of_kind = [one for one in found if one.kind is kind]
         if of_kind:
@@ -231,7 +231,7 @@ async def _load_classes(
 
 
 _LOADERS: Final = {
-    Kind.LECTURE: _load_lectures,
-    Kind.SERIES: _load_series,
-    Kind.LIVE_CLASS: _load_classes,
+    SearchKind.LECTURE: _load_lectures,
+    SearchKind.SERIES: _load_series,
+    SearchKind.LIVE_CLASS: _load_classes,
 }

@@ -22,7 +22,7 @@ from kernel.errors import DependencyError
 from vod.db.engine import Database
 from vod.search.documents import Source
 from vod.search.lease import Lease
-from vod.search.models import Kind, SearchChange, SearchDocument, SearchSpeech, SearchState
+from vod.search.models import SearchChange, SearchDocument, SearchKind, SearchSpeech, SearchState
 from vod.search.port import SearchIndex
 from vod.search.sources import list_dependents, list_everything, load_sources
 from vod.search.tokens import VERSION
@@ -37,8 +37,8 @@ from vod.search.writing import (
 
 BATCH: Final = 40  # Notes at a time: some hundred ms of work between two looks at the lease.
 POLL_S: Final = 1.0  # A change is found within two of these.
-KINDS: Final = frozenset(kind.value for kind in Kind)
-NAMED_BY_OTHERS: Final = frozenset({Kind.SERIES, Kind.INSTRUCTOR})
+KINDS: Final = frozenset(kind.value for kind in SearchKind)
+NAMED_BY_OTHERS: Final = frozenset({SearchKind.SERIES, SearchKind.INSTRUCTOR})
 PARTS: Final = frozenset({"account", "form"})  # Are not found; their names are part of others.
 
 log = structlog.get_logger(__name__)
@@ -49,7 +49,7 @@ class Batch:
     """Some notes, and what they name by kind."""
 
     note_ids: Sequence[int]
-    ids: dict[Kind, set[str]] = field(default_factory=lambda: defaultdict(set))
+    ids: dict[SearchKind, set[str]] = field(default_factory=lambda: defaultdict(set))
     parts: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
 
@@ -57,7 +57,7 @@ class Batch:
 class Work:
     """One thing as its rows say and as the index has it."""
 
-    kind: Kind
+    kind: SearchKind
     object_id: str
     source: Source | None
     known: Known | None
@@ -134,7 +134,7 @@ class Indexer:
         batch = Batch([note_id for note_id, _, _ in notes])
         for _, kind, object_id in notes:
             if kind in KINDS:
-                batch.ids[Kind(kind)].add(object_id)
+                batch.ids[SearchKind(kind)].add(object_id)
             elif kind in PARTS:
                 batch.parts[kind].add(object_id)
         return batch

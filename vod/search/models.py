@@ -24,7 +24,7 @@ MAX_SOUND_CHARS = 400
 MAX_OBJECT_CHARS = 64  # Of an entry of an editable list.
 
 
-class Kind(enum.Enum):
+class SearchKind(enum.Enum):
     """What can be found."""
 
     LECTURE = "lecture"
@@ -51,7 +51,7 @@ class SearchDocument(Base):
     __table_args__ = (UniqueConstraint("kind", "object_id"),)
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
-    kind: Mapped[Kind] = mapped_column(short_enum(Kind, "kind"))
+    kind: Mapped[SearchKind] = mapped_column(short_enum(SearchKind, "kind"))
     object_id: Mapped[str] = mapped_column(String(ID_CHARS))
     title_key: Mapped[str] = mapped_column(String(MAX_KEY_CHARS))
     sound: Mapped[str] = mapped_column(String(MAX_SOUND_CHARS))
@@ -91,7 +91,7 @@ class SearchChange(Base):
     """Something changed, written by triggers with the change itself; taken away when indexed.
 
     Attributes:
-        kind: Of what is found (``Kind``), or of what is part of it (``indexer.PARTS``).
+        kind: Of what is found (``SearchKind``), or of what is part of it (``indexer.PARTS``).
     """
 
     __tablename__ = "search_changes"

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vod.search.documents import Tokens
-from vod.search.models import Kind
+from vod.search.models import SearchKind
 from vod.search.query import Query, Token
 
 FIELDS: Final = ("names", "labels", "sounds", "body", "speech")
@@ -28,7 +28,7 @@ class Wanted:
     """Which of the matching documents; ``may_see`` is a condition on ``SearchDocument``."""
 
     may_see: ColumnElement[bool]
-    kind: Kind | None = None
+    kind: SearchKind | None = None
     first: int = 0
     count: int = 20
     tiers: range = TIERS
@@ -39,7 +39,7 @@ class Found:
     """One document that matches, and in which tier."""
 
     number: int
-    kind: Kind
+    kind: SearchKind
     object_id: str
     tier: int
 

@@ -7,7 +7,7 @@ from typing import Literal
 from vod.classes.states import ClassState
 from vod.http.pagination import Page
 from vod.http.types import Moment, View
-from vod.search.models import Kind
+from vod.search.models import SearchKind
 from vod.series.schemas import SeriesRef
 
 Matched = Literal["title", "label", "sound", "text", "speech"]
@@ -49,7 +49,7 @@ class SearchHit(View):
         moments: Of a lecture, the best ones in the order they are said.
     """
 
-    kind: Kind
+    kind: SearchKind
     id: str
     matched: Matched
     title: MarkedText
@@ -67,7 +67,7 @@ class SearchHit(View):
 class Suggestion(View):
     """A title or name that may be meant."""
 
-    kind: Kind
+    kind: SearchKind
     id: str
     title: MarkedText
 

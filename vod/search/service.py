@@ -10,7 +10,7 @@ from vod.http.pagination import PageQuery
 from vod.search import schemas
 from vod.search.finding import build_may_see, count_documents, find_documents
 from vod.search.hits import Asking, load_hits
-from vod.search.models import Kind
+from vod.search.models import SearchKind
 from vod.search.port import SearchIndex, Wanted
 from vod.search.query import relax
 from vod.search.suggesting import suggest
@@ -21,7 +21,7 @@ async def search(
     index: SearchIndex,
     words: str,
     *,
-    kind: Kind | None,
+    kind: SearchKind | None,
     page: PageQuery,
     asking: Asking,
 ) -> schemas.SearchPage:
@@ -47,7 +47,7 @@ async def search(
         page=page.page,
         page_size=page.page_size,
         total=sum(counts.values()) if kind is None else counts.get(kind, 0),
-        counts=schemas.SearchCounts(**{one.value: counts.get(one, 0) for one in Kind}),
+        counts=schemas.SearchCounts(**{one.value: counts.get(one, 0) for one in SearchKind}),
         is_loose=is_loose and bool(counts),
         suggestions=[] if counts else await suggest(session, index, words, asking.viewer),
     )

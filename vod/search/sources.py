@@ -19,20 +19,20 @@ from vod.lectures.publication import Publication
 from vod.library.forms.models import LectureForm, LectureTag
 from vod.material.timeline import find_timeline
 from vod.search.documents import Source, SourceTrack
-from vod.search.models import Kind
+from vod.search.models import SearchKind
 from vod.search.text import strip_markup
 from vod.series.models import Series, SeriesLecture
 
 
 async def load_sources(
-    session: AsyncSession, kind: Kind, ids: Collection[str]
+    session: AsyncSession, kind: SearchKind, ids: Collection[str]
 ) -> dict[str, Source]:
     """Load those of ``ids`` that are there; a fixed number of queries and one per lecture."""
     load = {
-        Kind.LECTURE: _load_lectures,
-        Kind.SERIES: _load_series,
-        Kind.LIVE_CLASS: _load_classes,
-        Kind.INSTRUCTOR: _load_instructors,
+        SearchKind.LECTURE: _load_lectures,
+        SearchKind.SERIES: _load_series,
+        SearchKind.LIVE_CLASS: _load_classes,
+        SearchKind.INSTRUCTOR: _load_instructors,
     }[kind]
     return {source.object_id: source for source in await load(session, ids)}
 
@@ -50,7 +50,7 @@ async def _load_lectures(session: AsyncSession, ids: Collection[str]) -> list[So
         described = [*labels[lecture.id], *filter(None, (form, lecture.source_label))]
         sources.append(
             Source(
-                kind=Kind.LECTURE,
+                kind=SearchKind.LECTURE,
                 object_id=lecture.id,
                 title=lecture.title,
                 sorted_at=lecture.recorded_at or lecture.created_at,
@@ -103,7 +103,7 @@ async def _load_series(session: AsyncSession, ids: Collection[str]) -> list[Sour
     rows = await session.scalars(select(Series).where(Series.id.in_(ids)))
     return [
         Source(
-            kind=Kind.SERIES,
+            kind=SearchKind.SERIES,
             object_id=series.id,
             title=series.title,
             sorted_at=series.created_at,
@@ -122,7 +122,7 @@ async def _load_classes(session: AsyncSession, ids: Collection[str]) -> list[Sou
     )
     return [
         Source(
-            kind=Kind.LIVE_CLASS,
+            kind=SearchKind.LIVE_CLASS,
             object_id=row.id,
             title=row.title,
             sorted_at=row.starts_at or row.created_at,
@@ -139,35 +139,35 @@ async def _load_instructors(_session: AsyncSession, _ids: Collection[str]) -> li
     return []
 
 
-async def list_everything(session: AsyncSession) -> dict[Kind, list[str]]:
+async def list_everything(session: AsyncSession) -> dict[SearchKind, list[str]]:
     """List the identifiers of all that can be found."""
     queries = {
-        Kind.LECTURE: select(Lecture.id).where(Lecture.deleted_at.is_(None)),
-        Kind.SERIES: select(Series.id),
-        Kind.LIVE_CLASS: select(LiveClass.id),
+        SearchKind.LECTURE: select(Lecture.id).where(Lecture.deleted_at.is_(None)),
+        SearchKind.SERIES: select(Series.id),
+        SearchKind.LIVE_CLASS: select(LiveClass.id),
     }
     return {kind: list(await session.scalars(query)) for kind, query in queries.items()}
 
 
 async def list_dependents(
     session: AsyncSession, changed: Mapping[str, Iterable[str]]
-) -> dict[Kind, set[str]]:
+) -> dict[SearchKind, set[str]]:
     """List what names something that got another name.
 
     Args:
         changed: Identifiers by what they are: ``series``, ``account``, ``form``.
     """
-    found: defaultdict[Kind, set[str]] = defaultdict(set)
+    found: defaultdict[SearchKind, set[str]] = defaultdict(set)
     series, accounts, forms = (set(changed.get(name, ())) for name in ("series", "account", "form"))
     if series:
         listed = select(SeriesLecture.lecture_id).where(SeriesLecture.series_id.in_(series))
-        found[Kind.LECTURE].update(await session.scalars(listed))
+        found[SearchKind.LECTURE].update(await session.scalars(listed))
         of_series = select(LiveClass.id).where(LiveClass.series_id.in_(series))
-        found[Kind.LIVE_CLASS].update(await session.scalars(of_series))
+        found[SearchKind.LIVE_CLASS].update(await session.scalars(of_series))
     if accounts:
         taught = select(LiveClass.id).where(LiveClass.instructor_id.in_(accounts))
-        found[Kind.LIVE_CLASS].update(await session.scalars(taught))
+        found[SearchKind.LIVE_CLASS].update(await session.scalars(taught))
     if forms:
         formed = select(Lecture.id).where(Lecture.form.in_(forms))
-        found[Kind.LECTURE].update(await session.scalars(formed))
+        found[SearchKind.LECTURE].update(await session.scalars(formed))
     return found

@@ -7,10 +7,11 @@ was typed are compared with it.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vod.accounts.roles import Viewer
@@ -22,10 +23,10 @@ from vod.search import schemas
 from vod.search.distance import judge, list_pieces
 from vod.search.finding import build_may_see, find_alike, find_documents
 from vod.search.hits import render_marked
-from vod.search.models import Kind, SearchDocument
+from vod.search.models import SearchDocument, SearchKind
 from vod.search.moments import mark
 from vod.search.port import SearchIndex, Wanted
-from vod.search.query import parse_query
+from vod.search.query import parse_query, relax
 from vod.search.sounds import spell
 from vod.series.models import Series
 from vod.series.policy import may_see_series
@@ -34,7 +35,7 @@ MAX_SUGGESTIONS: Final = 8
 MAX_CANDIDATES: Final = 60  # Compared in a thread within some 20 ms.
 TITLE_TIERS: Final = range(3)  # Titles, labels, how they sound.
 
-Key = tuple[Kind, str]
+Key = tuple[SearchKind, str]
 
 
 async def suggest(
@@ -47,6 +48,9 @@ async def suggest(
     may_see = build_may_see(viewer)
     wanted = Wanted(may_see, count=MAX_SUGGESTIONS, tiers=TITLE_TIERS)
     found = await find_documents(session, index, query, wanted)
+    if not found and relax(words) != query:
+        query = relax(words)
+        found = await find_documents(session, index, query, wanted)
     keys: list[Key] = [(one.kind, one.object_id) for one in found]
     if len(keys) < MAX_SUGGESTIONS:
         keys.extend(await _find_alike(session, index, words, may_see))
@@ -80,27 +84,24 @@ def _judge_blocking(words: str, candidates: Sequence[SearchDocument]) -> list[Ke
 
 async def load_titles(session: AsyncSession, keys: Iterable[Key], viewer: Viewer) -> dict[Key, str]:
     """Load the titles of what the viewer may see now, from its own rows."""
-    wanted = set(keys)
-    ids = {kind: [key[1] for key in wanted if key[0] is kind] for kind in Kind}
+    ids: defaultdict[SearchKind, set[str]] = defaultdict(set)
+    for kind, object_id in keys:
+        ids[kind].add(object_id)
     titles: dict[Key, str] = {}
+    is_there = and_(Lecture.deleted_at.is_(None), build_visible(viewer))
     lectures = await session.execute(
-        select(Lecture.id, Lecture.title).where(
-            Lecture.id.in_(ids[Kind.LECTURE]), Lecture.deleted_at.is_(None), build_visible(viewer)
-        )
+        select(Lecture.id, Lecture.title).where(Lecture.id.in_(ids[SearchKind.LECTURE]), is_there)
     )
-    titles.update(((Kind.LECTURE, key), title) for key, title in lectures.tuples())
-    series = await session.execute(
-        select(Series.id, Series.title, Series.is_published).where(Series.id.in_(ids[Kind.SERIES]))
-    )
-    for key, title, is_published in series.tuples():
-        if may_see_series(viewer, is_published=is_published):
-            titles[Kind.SERIES, key] = title
-    classes = await session.execute(
-        select(LiveClass.id, LiveClass.title, LiveClass.visibility).where(
-            LiveClass.id.in_(ids[Kind.LIVE_CLASS])
-        )
-    )
-    for key, title, visibility in classes.tuples():
-        if may_see_class(viewer, visibility):
-            titles[Kind.LIVE_CLASS, key] = title
+    for lecture_id, title in lectures.tuples():
+        titles[SearchKind.LECTURE, lecture_id] = title
+    for series in await session.scalars(
+        select(Series).where(Series.id.in_(ids[SearchKind.SERIES]))
+    ):
+        if may_see_series(viewer, is_published=series.is_published):
+            titles[SearchKind.SERIES, series.id] = series.title
+    for live_class in await session.scalars(
+        select(LiveClass).where(LiveClass.id.in_(ids[SearchKind.LIVE_CLASS]))
+    ):
+        if may_see_class(viewer, live_class.visibility):
+            titles[SearchKind.LIVE_CLASS, live_class.id] = live_class.title
     return titles

@@ -13,7 +13,7 @@ from vod.http.pagination import PageQuery
 from vod.http.view import ApiView, respond
 from vod.search import schemas, service
 from vod.search.hits import Asking
-from vod.search.models import Kind
+from vod.search.models import SearchKind
 from vod.search.opening import open_search_index
 from vod.search.query import parse_query
 from vod.search.suggesting import suggest
@@ -28,7 +28,7 @@ class SearchView(ApiView):
         self,
         page: PageQuery,
         q: QueryText = "",
-        kind: Annotated[Kind | None, Field(description="Only of this kind")] = None,
+        kind: Annotated[SearchKind | None, Field(description="Only of this kind")] = None,
     ) -> r200[schemas.SearchPage]:
         """Find lectures, series, live classes and instructors by their words and how these sound.
 

@@ -18,7 +18,7 @@ from vod.search.documents import (
     compute_marker,
     join_speech_tokens,
 )
-from vod.search.models import Kind, SearchChange, SearchDocument, SearchSpeech
+from vod.search.models import SearchChange, SearchDocument, SearchKind, SearchSpeech
 from vod.search.port import SearchIndex
 from vod.search.speech import pack_cues, pack_folded, unpack_folded
 
@@ -45,7 +45,7 @@ class Change:
         old_tokens: What the index holds of ``known``, if it must be told.
     """
 
-    kind: Kind
+    kind: SearchKind
     object_id: str
     known: Known | None
     document: Document | None
@@ -60,7 +60,7 @@ class Change:
 
 
 async def load_known(
-    session: AsyncSession, kind: Kind, ids: Collection[str], *, with_tokens: bool
+    session: AsyncSession, kind: SearchKind, ids: Collection[str], *, with_tokens: bool
 ) -> dict[str, Known]:
     """Load what the index has of things by their identifiers, in two queries."""
     rows = await session.execute(
@@ -86,7 +86,7 @@ async def load_known(
 
 
 def plan_change_blocking(
-    kind: Kind, object_id: str, *, source: Source | None, known: Known | None
+    kind: SearchKind, object_id: str, *, source: Source | None, known: Known | None
 ) -> Change | None:
     """Build what must be written; ``None`` when the index is right as it is."""
     if source is None and known is None:
@@ -163,7 +163,7 @@ def _build_speech(number: int, document: Document) -> list[dict[str, object]]:
     ]
 
 
-async def note(session: AsyncSession, kind: Kind, ids: Iterable[str]) -> None:
+async def note(session: AsyncSession, kind: SearchKind, ids: Iterable[str]) -> None:
     """Have things read again, as the triggers do."""
     rows = [{"kind": kind.value, "object_id": object_id} for object_id in ids]
     for first in range(0, len(rows), ROWS_AT_ONCE):
