@@ -45,6 +45,8 @@ from vod.http.routes import API_ROUTES, INTERNAL_ROUTES, MEDIA_ROUTES
 from vod.http.sessions import session_middleware
 from vod.jobs.background import run_jobs
 from vod.jobs.metrics import JobsMetrics
+from vod.people.background import run_imports
+from vod.people.roster_views import prepare_people
 from vod.playback.keys import prepare_playback
 from vod.posters.keys import prepare_posters
 from vod.search.background import run_search
@@ -155,6 +157,7 @@ def build_public_app(services: Services) -> web.Application:
     _fill(app, services)
     prepare_playback(app)
     prepare_posters(app)
+    prepare_people(app)
     app.on_response_prepare.append(add_tus_header)
     app.add_routes([*API_ROUTES, *MEDIA_ROUTES, *READY_ROUTES])
     document = json.dumps(build_openapi(), ensure_ascii=False).encode()
@@ -184,7 +187,15 @@ def build_internal_app(services: Services, *, has_background: bool = True) -> we
     app.add_routes([*INTERNAL_ROUTES, *INTERNAL_READY_ROUTES, web.get("/metrics", get_metrics)])
     if has_background:
         app.cleanup_ctx.extend(
-            [watch_loop_lag, run_jobs, run_retention, run_housekeeping, run_uploads, run_search]
+            [
+                watch_loop_lag,
+                run_jobs,
+                run_retention,
+                run_housekeeping,
+                run_uploads,
+                run_imports,
+                run_search,
+            ]
         )
     return app
 

@@ -24,6 +24,7 @@ from pydantic.json_schema import models_json_schema
 from vod.http.routes import API_ROUTES
 from vod.http.types import View
 from vod.http.view import ApiView
+from vod.people.sheets import MIME as XLSX
 
 TITLE: Final = "云上讲堂 Lecture Hall"
 VERSION: Final = "1"
@@ -41,6 +42,7 @@ SECURITY_SCHEMES: Final = {
 OPEN_OPERATIONS: Final = frozenset({("post", "/api/v1/session")})
 PUBLIC_READS: Final = re.compile(r"/api/v1/(session|home|config|live-classes|lectures|series)")
 PRIVATE_READS: Final = re.compile(r"/(publish|jobs)$")
+SHEETS: Final = frozenset({"/api/v1/roster", "/api/v1/roster/template"})
 CONFLICTS: Final = re.compile(
     r"/(accounts|accounts/\{account_id\}|live-classes/\{class_id\}|end|reopen|retry|transcode)$"
 )
@@ -120,6 +122,9 @@ def _complete(operation: dict[str, Any], *, method: str, path: str) -> None:
         operation.pop("parameters", None)
     _add_security(operation, method=method, path=path)
     _add_problems(operation, method=method, path=path)
+    if path in SHEETS:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        operation["responses"]["200"]["content"] = {XLSX: binary}
 
 
 def _drop_null(schema: dict[str, Any]) -> dict[str, Any]:
@@ -159,7 +164,7 @@ def _add_problems(operation: dict[str, Any], *, method: str, path: str) -> None:
     responses: dict[str, Any] = operation["responses"]
     for status, response in responses.items():
         response["description"] = response.get("description") or _describe(status)
-        if status.startswith("4"):
+        if status.startswith(("4", "5")):
             response.update(_build_problem(response["description"]))
     wanted = {404} if "{" in path else set()
     if operation["security"] and {} not in operation["security"]:

@@ -20,6 +20,7 @@ from vod.jobs.views import ROUTES as JOB_ROUTES
 from vod.lectures.views import ROUTES as LECTURE_ROUTES
 from vod.menus.recommendation_views import ROUTES as RECOMMENDATION_ROUTES
 from vod.menus.views import ROUTES as MENU_ROUTES
+from vod.people.roster_views import ROUTES as ROSTER_ROUTES
 from vod.people.views import ROUTES as MEMBER_ROUTES
 from vod.playback.authorize import INTERNAL_ROUTES as AUTHORIZE_ROUTES
 from vod.playback.delivery import MEDIA_ROUTES as DELIVERY_ROUTES
@@ -36,6 +37,7 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *ACCOUNT_ROUTES,
     *ORG_UNIT_ROUTES,
     *MEMBER_ROUTES,
+    *ROSTER_ROUTES,
     *HOME_ROUTES,
     *CLASS_ROUTES,
     *SERIES_ROUTES,

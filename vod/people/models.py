@@ -53,7 +53,6 @@ class RosterImport(HasId, Base):
     """A roster file on its way in.
 
     Attributes:
-        unit_path: Sub-tree its rows must stay in; ``None`` for the whole city.
         rows_done: Rows read so far, by the dry run or the import itself.
         counts: ``inserted``, ``updated``, ``unchanged``, ``failed``.
         errors: The first ones, ``[row, column, sentence]``.
@@ -66,7 +65,6 @@ class RosterImport(HasId, Base):
     filename: Mapped[str] = mapped_column(String(255))
     size_bytes: Mapped[int]
     blob_key: Mapped[str] = mapped_column(String(255))
-    unit_path: Mapped[str | None] = mapped_column(String(512))
     state: Mapped[ImportState] = mapped_column(short_enum(ImportState, "state"), index=True)
     rows_count: Mapped[int | None]
     rows_done: Mapped[int] = mapped_column(default=0)

@@ -10,7 +10,7 @@ from vod.accounts.roles import Role
 from vod.http.pagination import Page
 from vod.http.types import Body, Identifier, Login, Moment, Name, View
 from vod.people.masking import settle_phone
-from vod.people.models import KEY_CHARS
+from vod.people.models import KEY_CHARS, ImportState
 from vod.units.schemas import OrgUnitRef
 
 MAX_ENTRIES = 100  # Of a list of categories or levels.
@@ -141,3 +141,49 @@ class MemberListChange(Body):
     """A whole list from now on, in order; what is not in it goes, unless it is in use."""
 
     items: Annotated[list[NewListEntry], Field(max_length=MAX_ENTRIES)]
+
+
+class ImportCounts(View):
+    """What the rows of a roster mean, or did."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+    failed: int
+
+
+class RosterImport(View):
+    """A roster on its way in; ``reason`` says in Chinese why it failed.
+
+    ``rows_count`` is known once the dry run reads rows.
+    """
+
+    id: str
+    filename: str
+    size_bytes: int
+    state: ImportState
+    rows_count: int | None
+    rows_done: int
+    counts: ImportCounts
+    reason: str | None
+    created_by: str | None
+    created_at: Moment
+    finished_at: Moment | None
+
+
+class RosterImportPage(Page):
+    items: list[RosterImport]
+
+
+class RosterError(View):
+    """What is wrong with a row: its number in the sheet, the column, a Chinese sentence."""
+
+    row: int
+    column: str
+    sentence: str
+
+
+class RosterErrorPage(Page):
+    """The first 1000 errors; ``counts.failed`` of the import counts all of them."""
+
+    items: list[RosterError]

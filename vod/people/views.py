@@ -96,7 +96,7 @@ async def render_detail(
     )
 
 
-class _MemberBase(ApiView):
+class MemberBase(ApiView):
     async def narrow(
         self, session: AsyncSession, wanted: MemberQuery, action: Action
     ) -> MemberFilter:
@@ -137,7 +137,7 @@ class _MemberBase(ApiView):
         return await render_detail(session, account, self.viewer)
 
 
-class MembersView(_MemberBase):
+class MembersView(MemberBase):
     async def get(
         self,
         page: PageQuery,
@@ -172,7 +172,7 @@ class MembersView(_MemberBase):
         return respond(CreatedMember(**detail.model_dump(), code=code), status=201)
 
 
-class MemberView(_MemberBase):
+class MemberView(MemberBase):
     async def get(self, account_id: str, /) -> r200[schemas.MemberDetail]:
         """Show a member.
 
@@ -202,7 +202,7 @@ class MemberView(_MemberBase):
         return await self.answer(account_id)
 
 
-class MemberResetView(_MemberBase):
+class MemberResetView(MemberBase):
     async def post(self, account_id: str, /) -> r200[schemas.OneTimeCode]:
         """Take a member's password away; the code answered signs in to choose another.
 
@@ -220,7 +220,7 @@ class MemberResetView(_MemberBase):
         return respond(code)
 
 
-class MemberScopesView(_MemberBase):
+class MemberScopesView(MemberBase):
     async def put(
         self, account_id: str, /, body: schemas.ScopesChange
     ) -> r200[schemas.MemberDetail]:

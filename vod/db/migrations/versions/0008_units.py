@@ -201,7 +201,6 @@ def _create_imports() -> None:
         sa.Column("filename", sa.String(length=255), nullable=False),
         sa.Column("size_bytes", sa.Integer(), nullable=False),
         sa.Column("blob_key", sa.String(length=255), nullable=False),
-        sa.Column("unit_path", sa.String(length=512), nullable=True),
         sa.Column("state", states, nullable=False),
         sa.Column("rows_count", sa.Integer(), nullable=True),
         sa.Column("rows_done", sa.Integer(), nullable=False),
