@@ -8,6 +8,7 @@ them in the reverse order of their start.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -80,6 +81,7 @@ class Child:
                 started = loop.time()
                 self._process = await self._start()
                 code = await self._process.wait()
+                _end_group(self._process.pid)
                 ran_s = loop.time() - started
                 log.warning("child_died", child=self.spec.name, code=code, ran_s=round(ran_s, 1))
                 pause_s = FIRST_PAUSE_S if ran_s > HEALTHY_AFTER_S else pause_s
@@ -114,11 +116,19 @@ class Child:
         ):
             process.send_signal(number)
             if await ends_within(process, deadline_s):
-                return
+                break
             log.warning("child_slow_to_stop", child=spec.name, after_s=deadline_s)
-        # Its own children too: nginx's workers would outlive a master that is killed.
-        os.killpg(process.pid, signal.SIGKILL)
+        _end_group(process.pid)
         await process.wait()
+
+
+def _end_group(pid: int) -> None:
+    """Kill what is left of the process group that ``pid`` leads or led.
+
+    nginx's workers outlive a master that is killed, and hold its port against the next one.
+    """
+    with contextlib.suppress(ProcessLookupError):  # As it should be: nobody is left.
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _stand_back(pid: int) -> None:
