@@ -18,9 +18,9 @@ from transcode.specs import EncodeVideoSpec, Grid, PublishAddedSpec, RangeRef, R
 RANGE_NAME: Final = "av1"
 ADDED_KEY: Final = "publish-av1"
 SUFFIX: Final = "av1"
-# Measured, see docs/decisions/0015-av1.md: SVT-AV1 at CRF + 9 is as close to its source as x264.
-CRF_STEP: Final = 9
-MAX_CRF: Final = 45
+# Measured, see docs/decisions/0015-av1.md: there SVT-AV1 is as close to its source as x264.
+CRF_STEP: Final = 26
+MAX_CRF: Final = 56
 CAP_SHARE: Final = Fraction(2, 3)  # Of the cap of the H.264 rung.
 EFFORT: Final = 2.0  # Work of a range, in that of the H.264 rungs.
 
