@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.ports import find_free_port
 from tests.support.seaweed import SeaweedServer, run_seaweed
+from tests.support.waiting import PATIENCE
 
 # A busy machine is not a failure: no deadlines per example, no complaint about slow draws.
 _PROFILE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -46,6 +47,15 @@ START_UP_CALLS = {
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "may_block: the test's subject blocks the loop on purpose")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A limit says how long a test may take on a machine of its own; a busy one gets more."""
+    usual_s = float(config.getini("timeout"))
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        limit_s = marker.args[0] if marker and marker.args else usual_s
+        item.add_marker(pytest.mark.timeout(limit_s * PATIENCE), append=False)
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +22,8 @@ from tests.support.hall import ADMIN_PASSWORD, Api, Hall
 from tests.support.publisher import publish
 from tests.support.raw_http import build_request, send_raw
 from tests.support.rtmp_client import RtmpClient
-from tests.support.waiting import eventually
+from tests.support.shared_hall import SharedHall
+from tests.support.waiting import eventually, measure_crowding_blocking
 from vod.playback.signing import SignedPath, sign_path
 
 pytestmark = [pytest.mark.timeout(240)]
@@ -30,6 +32,22 @@ API = b"/api/v1"
 MEMORY_GROWTH_BYTES = 40 * 1024 * 1024
 GUESSES = 10_000
 HARMLESS = ("query", "classes", "octal", "forged", "long header", "host", "method b'OPTIONS'")
+
+
+@pytest.fixture(scope="module")
+def besieged_halls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedHall]:
+    shared = SharedHall(tmp_path_factory.mktemp("besieged"))
+    yield shared
+    shared.close_blocking()
+
+
+@pytest.fixture
+async def besieged(besieged_halls: SharedHall) -> AsyncIterator[tuple[Hall, Api]]:
+    """A hall that nobody else sees, where the administrator stays signed in whatever happens."""
+    async with besieged_halls.lend() as hall:
+        token = besieged_halls.notes.get("token") or (await hall.admin()).token
+        besieged_halls.notes["token"] = token
+        yield hall, hall.api(token)
 
 
 async def _recorded_s(api: Api, class_id: str) -> float:
@@ -184,6 +202,7 @@ def _bad_requests(class_id: bytes, admin: bytes, whip: bytes) -> dict[str, bytes
 
 
 async def test_bad_requests_are_refused_in_words_and_leave_no_traceback(hall: Hall) -> None:
+    logged_count = len(hall.log_path.read_text(encoding="utf-8"))
     admin = await hall.admin()
     made = await admin.make_class()
     token = admin.headers["Authorization"].split()[1]
@@ -202,7 +221,7 @@ async def test_bad_requests_are_refused_in_words_and_leave_no_traceback(hall: Ha
             wrong[name] = answer
         assert "root:" not in answer.text, name
         assert "evil.example" not in answer.text, name
-    log = hall.log_path.read_text(encoding="utf-8")
+    log = hall.log_path.read_text(encoding="utf-8")[logged_count:]
     assert not wrong, "\n".join(f"{name}: {answer}" for name, answer in wrong.items())
     for word in ("Traceback", "request_crashed", token, whip, ADMIN_PASSWORD):
         assert word not in log, word
@@ -229,8 +248,8 @@ async def _hang_up(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-async def test_floods_take_nothing_from_a_live_class(hall: Hall) -> None:
-    admin = await hall.admin()
+async def test_floods_take_nothing_from_a_live_class(besieged: tuple[Hall, Api]) -> None:
+    hall, admin = besieged
     made, second = await admin.make_class("第一"), await admin.make_class("第二")
     streamer = hall.child("streamer")
     noise = random.Random(1)  # The same garbage each time.
@@ -256,9 +275,10 @@ async def test_floods_take_nothing_from_a_live_class(hall: Hall) -> None:
             with contextlib.suppress(OSError):
                 await asyncio.wait_for(writer.drain(), 1)
             await _hang_up(writer)
+        crowding = await asyncio.to_thread(measure_crowding_blocking)
         asked = time.monotonic()
         before = await _recorded_s(admin, made["id"])
-        assert time.monotonic() - asked < 3
+        assert time.monotonic() - asked < 3 * crowding
         # The port still takes in who has a key, from the same address.
         async with publish(f"{hall.rtmp}/{second['publish']['stream_key']}"):
             await admin.wait_for_state(second["id"], "live", timeout_s=20)
@@ -344,14 +364,14 @@ async def test_publishers_that_fight_stop_after_three_takeovers(hall: Hall) -> N
         await _wait_recorded(admin, made["id"], 2)
         for _ in range(3):
             running.append(await stack.enter_async_context(publish(url)))
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(45):
                 await running[-2].process.wait()
             await admin.wait_for_state(made["id"], "live")
             before = await _recorded_s(admin, made["id"])
             await _wait_recorded(admin, made["id"], before + 1)
         for _ in range(3):
             late = await stack.enter_async_context(publish(url))
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(45):
                 assert await late.process.wait() != 0, "refused"
         before = await _recorded_s(admin, made["id"])
         await _wait_recorded(admin, made["id"], before + 2)
@@ -483,8 +503,10 @@ async def _check_signed(
 # -- Guessing and forging ----------------------------------------------------------------------
 
 
-async def test_ten_thousand_guesses_are_cheap_and_lock_nobody_out(hall: Hall) -> None:
-    admin = await hall.admin()
+async def test_ten_thousand_guesses_are_cheap_and_lock_nobody_out(
+    besieged: tuple[Hall, Api],
+) -> None:
+    hall, admin = besieged
     _, _ = await _account(hall, admin, "victim", "member")
     vod = hall.child("vod")
     busy_s, started = sum(vod.cpu_times()[:2]), time.monotonic()

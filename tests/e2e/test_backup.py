@@ -22,8 +22,9 @@ LOST_AT_MOST_S = 2.0
 
 
 async def test_hall_restored_onto_an_empty_folder_replays_and_goes_on(
-    hall: Hall, tmp_path: Path
+    own_hall: Hall, tmp_path: Path
 ) -> None:
+    hall = own_hall
     admin = await hall.admin()
     finished = await _teach_to_the_end(hall, admin)
     made = await admin.make_class("备份时正在讲的课")

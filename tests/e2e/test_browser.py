@@ -99,7 +99,7 @@ async def test_viewer_stays_through_a_lost_publisher(hall: Hall, browser: Browse
         await page.goto(made["watch_url"])
         await _wait_for_motion(page)
         await first.kill()
-    await page.get_by_text("信号中断").first.wait_for(timeout=20_000)
+    await page.get_by_text("信号中断").first.wait_for()
     marker = await page.evaluate("() => { window.stayed = true; return true; }")
     assert marker
     async with publish(url, Picture(width_px=320, height_px=180)):

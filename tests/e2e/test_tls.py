@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -16,26 +16,37 @@ import pytest
 from tests.support.certificates import write_certificate
 from tests.support.hall import ADMIN_PASSWORD, Api, Hall
 from tests.support.publisher import publish
+from tests.support.shared_hall import SharedHall
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.timeout(180)]
 
 
-@pytest.fixture
-async def secure_hall(tmp_path: Path) -> AsyncIterator[Hall]:
-    cert, key = write_certificate(tmp_path)
+@pytest.fixture(scope="module")
+def secure_halls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedHall]:
+    """Shared by this module's tests; the certificate lies beside its folder."""
+    folder = tmp_path_factory.mktemp("secure")
+    cert, key = write_certificate(folder)
     env = {"HALL_TLS_CERT": str(cert), "HALL_TLS_KEY": str(key)}
-    async with Hall(tmp_path / "hall", env=env) as hall:
-        yield hall
+    shared = SharedHall(folder, env=env)
+    yield shared
+    shared.close_blocking()
 
 
-async def test_https_is_http2_with_secure_cookies(secure_hall: Hall, tmp_path: Path) -> None:
-    hall = secure_hall
-    assert await asyncio.to_thread(_negotiate_blocking, hall, tmp_path / "site.pem") == "h2"
+@pytest.fixture
+async def secure_hall(secure_halls: SharedHall) -> AsyncIterator[tuple[Hall, Path]]:
+    """A hall and its certificate, valid now."""
+    async with secure_halls.lend() as hall:
+        yield hall, hall.folder.parent / "site.pem"
+
+
+async def test_https_is_http2_with_secure_cookies(secure_hall: tuple[Hall, Path]) -> None:
+    hall, cert = secure_hall
+    assert await asyncio.to_thread(_negotiate_blocking, hall, cert) == "h2"
     if shutil.which("curl"):
-        assert await _curl_version(hall, tmp_path / "site.pem") == "2 204"
+        assert await _curl_version(hall, cert) == "2 204"
     body = {"login": "admin", "password": ADMIN_PASSWORD}
-    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=tmp_path / "site.pem"))
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=cert))
     async with (
         aiohttp.ClientSession(connector=connector) as session,
         session.post(hall.origin + "/api/v1/session", json=body) as response,
@@ -51,9 +62,9 @@ async def test_https_is_http2_with_secure_cookies(secure_hall: Hall, tmp_path: P
 
 
 async def test_renewed_certificate_is_taken_while_members_watch(
-    secure_hall: Hall, tmp_path: Path
+    secure_hall: tuple[Hall, Path], tmp_path: Path
 ) -> None:
-    hall, cert = secure_hall, tmp_path / "site.pem"
+    hall, cert = secure_hall
     first = await asyncio.to_thread(_served_certificate_blocking, hall)
     assert first == cert.read_text()
     admin = await hall.admin()
@@ -65,13 +76,12 @@ async def test_renewed_certificate_is_taken_while_members_watch(
             await eventually(lambda: viewer.reloads_count >= 2, timeout_s=20)
 
             # Half of a renewal: the new certificate does not fit the old key.
-            (tmp_path / "other").mkdir()
-            other, _ = write_certificate(tmp_path / "other")
+            other, _ = write_certificate(tmp_path)
             shutil.copy(other, cert)
             await eventually(lambda: "certificate_not_usable" in hall.log_path.read_text())
             assert await asyncio.to_thread(_served_certificate_blocking, hall) == first
 
-            write_certificate(tmp_path)
+            write_certificate(cert.parent)
             await eventually(
                 lambda: asyncio.to_thread(lambda: _served_certificate_blocking(hall) != first),
                 timeout_s=15,
@@ -123,14 +133,14 @@ def _negotiate_blocking(hall: Hall, cert: Path) -> str | None:
     context = ssl.create_default_context(cafile=cert)
     context.set_alpn_protocols(["h2", "http/1.1"])
     with (
-        socket.create_connection(("127.0.0.1", hall.http_port), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", hall.http_port), timeout=15) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as secure,
     ):
         return secure.selected_alpn_protocol()
 
 
 def _served_certificate_blocking(hall: Hall) -> str:
-    return ssl.get_server_certificate(("127.0.0.1", hall.http_port), timeout=5)
+    return ssl.get_server_certificate(("127.0.0.1", hall.http_port), timeout=15)
 
 
 async def _curl_version(hall: Hall, cert: Path) -> str:
@@ -139,5 +149,5 @@ async def _curl_version(hall: Hall, cert: Path) -> str:
         "-w", "%{http_version} %{http_code}", hall.origin + "/readyz",
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(45):
         return (await process.communicate())[0].decode()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.ensure_browser import find_browser
 
@@ -24,12 +24,16 @@ FLAGS = (
 )
 
 
+PATIENCE_MS = 30_000  # What `expect` waits for is there soon; a busy machine is not a failure.
+
+
 @asynccontextmanager
 async def run_browser() -> AsyncIterator[Browser]:
     """A headless browser process; raises where none is installed (check ``find_browser``)."""
     path = find_browser()
     if path is None:
         raise AssertionError("no Chromium on this machine")
+    expect.set_options(timeout=PATIENCE_MS)
     flags = [*FLAGS, *(["--no-sandbox"] if sys.platform == "linux" and os.geteuid() == 0 else [])]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=flags)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,8 @@ from tests.support.waiting import eventually
 
 ADMIN_PASSWORD = "correct horse battery"
 READY_S = 60.0
+STOP_S = 120.0  # Children have deadlines of their own; this is for a machine that hardly moves.
+LOG_TAIL_BYTES = 8000
 ROOT = Path(__file__).parents[2]
 
 
@@ -30,6 +33,7 @@ class Api:
         self, session: aiohttp.ClientSession, origin: str, token: str | None = None
     ) -> None:
         self.session, self.origin = session, origin
+        self.token = token
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     async def sign_in(self, login: str, password: str) -> Api:
@@ -77,7 +81,11 @@ class Api:
 
 
 class Hall:
-    """One running ``hall up``; use it with ``async with``."""
+    """One running ``hall up``; use it with ``async with``.
+
+    The process belongs to no event loop: one hall can serve the tests of many loops, each of
+    which asks through a session of its own (``visit``).
+    """
 
     def __init__(self, folder: Path, *, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
@@ -86,8 +94,9 @@ class Hall:
         scheme = "https" if "HALL_TLS_CERT" in self._env else "http"
         self.origin = f"{scheme}://localhost:{self.http_port}"
         self.log_path = folder / "hall.log"
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._visits = AsyncExitStack()
 
     @property
     def data(self) -> Path:
@@ -98,16 +107,12 @@ class Hall:
         return f"rtmp://127.0.0.1:{self.rtmp_port}/live"
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=30),
-            connector=aiohttp.TCPConnector(ssl=False),  # Self-signed, where there is one.
-        )
+        await self._visits.enter_async_context(self.visit())
         try:
             await self.start()
         except BaseException:  # Whoever is not entered is not left: nothing may stay behind.
             await self.stop()
-            await self._session.close()
+            await self._visits.aclose()
             raise
         return self
 
@@ -118,13 +123,33 @@ class Hall:
         tb: TracebackType | None,
     ) -> None:
         await self.stop()
-        if self._session is not None:
-            await self._session.close()
-        if kind is not None and self.log_path.exists():
-            sys.stderr.write(self.log_path.read_text(encoding="utf-8")[-8000:])
+        await self._visits.aclose()
+        if kind is not None:
+            sys.stderr.write(self.read_log_tail())
+
+    @asynccontextmanager
+    async def visit(self) -> AsyncIterator[Self]:
+        """Ask it from the event loop that runs now."""
+        async with aiohttp.ClientSession(
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=60),
+            connector=aiohttp.TCPConnector(ssl=False),  # Self-signed, where there is one.
+        ) as self._session:
+            yield self
+        self._session = None
+
+    def read_log_tail(self) -> str:
+        """What it said last."""
+        if not self.log_path.exists():
+            return ""
+        return self.log_path.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL_BYTES:]
 
     async def start(self) -> None:
         """Start (again, on the same data) and wait until it says that it is ready."""
+        await asyncio.to_thread(self._spawn_blocking)
+        await eventually(self.is_ready, timeout_s=READY_S, message="hall up is not ready")
+
+    def _spawn_blocking(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         env = {
             **{k: v for k, v in os.environ.items() if not k.startswith("HALL_")},
@@ -135,18 +160,15 @@ class Hall:
             **self._env,
         }
         with self.log_path.open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "hall", "up",
-                cwd=ROOT, env=env, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "hall", "up"],
+                cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
-        await eventually(self.is_ready, timeout_s=READY_S, message="hall up is not ready")
 
     async def is_ready(self) -> bool:
         """Tell whether `hall up` said so and the gate answers."""
-        if self._process is not None and self._process.returncode is not None:
-            raise AssertionError(
-                "hall up ended:\n" + self.log_path.read_text(encoding="utf-8")[-4000:]
-            )
+        if self._process is not None and self._process.poll() is not None:
+            raise AssertionError("hall up ended:\n" + self.read_log_tail())
         return b"is ready" in self.log_path.read_bytes() and await self._answers()
 
     async def _answers(self) -> bool:
@@ -157,12 +179,15 @@ class Hall:
 
     async def stop(self) -> None:
         """Ctrl-C; everything must be gone in time."""
+        await asyncio.to_thread(self.stop_blocking)
+
+    def stop_blocking(self) -> None:
+        """The same where no event loop runs."""
         process, self._process = self._process, None
-        if process is None or process.returncode is not None:
+        if process is None or process.poll() is not None:
             return
         process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(40):
-            await process.wait()
+        process.wait(STOP_S)
 
     async def kill(self) -> None:
         """kill -9 of the supervisor; its children must follow."""
@@ -170,7 +195,7 @@ class Hall:
             raise AssertionError("not running")
         children = psutil.Process(self._process.pid).children(recursive=True)
         self._process.kill()
-        await self._process.wait()
+        await asyncio.to_thread(self._process.wait)
         self._process = None
         await eventually(lambda: not any(_is_alive(child) for child in children), timeout_s=30)
 
@@ -206,11 +231,11 @@ class Hall:
         found = self.find_child(name)
         return found is not None and found.pid != killed.pid
 
-    def api(self) -> Api:
-        """An anonymous client."""
+    def api(self, token: str | None = None) -> Api:
+        """A client that is anonymous unless it has a token."""
         if self._session is None:
             raise AssertionError("use the hall inside 'async with'")
-        return Api(self._session, self.origin)
+        return Api(self._session, self.origin, token)
 
     async def admin(self) -> Api:
         """A client signed in as the administrator."""

@@ -36,7 +36,7 @@ class Publisher:
         """End politely, as a person clicks "stop streaming"."""
         if self.process.returncode is None:
             self.process.terminate()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(45):
             await self.process.wait()
 
     async def kill(self) -> None:
