@@ -6,6 +6,7 @@ from vod.accounts.models import Account, AccountSession, LoginThrottle, RoleScop
 from vod.assets.models import Asset
 from vod.audit.models import AuditEntry
 from vod.captions.models import CaptionTrack
+from vod.channels.models import Channel, ChannelRun, Programme
 from vod.classes.models import LiveClass
 from vod.db.base import Base
 from vod.editing.models import Edit
@@ -40,6 +41,8 @@ __all__ = [
     "AuditEntry",
     "Base",
     "CaptionTrack",
+    "Channel",
+    "ChannelRun",
     "Edit",
     "InboxEvent",
     "Instructor",
@@ -62,6 +65,7 @@ __all__ = [
     "OrphanListing",
     "OutboxMessage",
     "OwnPoster",
+    "Programme",
     "Recommendation",
     "Recording",
     "RenditionRow",

@@ -1,0 +1,1 @@
+"""Channels: lectures aired by a programme grid, the same second for everybody."""
