@@ -135,4 +135,6 @@ def _judge_name(name: str) -> str | None:
         return f"姓名最多 {MAX_NAME_CHARS} 个字"
     if name[0] in "=+-@" or any(unicodedata.category(sign).startswith("C") for sign in name):
         return "姓名里有不能使用的字符"
+    if not any(sign.isalpha() for sign in name):
+        return "姓名里没有文字"
     return None
