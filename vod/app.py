@@ -33,6 +33,7 @@ from kernel.metrics import REFRESHERS, REGISTRY, Refresher, get_metrics, watch_l
 from vod.accounts.passwords import Passwords
 from vod.assets.background import run_retention
 from vod.background import run_housekeeping
+from vod.channels.delivery import prepare_channels
 from vod.classes.changes import ClassChanges
 from vod.classes.status import LiveStatuses
 from vod.db.engine import Database, open_database
@@ -156,6 +157,7 @@ def build_public_app(services: Services) -> web.Application:
     )
     _fill(app, services)
     prepare_playback(app)
+    prepare_channels(app)
     prepare_posters(app)
     prepare_people(app)
     app.on_response_prepare.append(add_tus_header)

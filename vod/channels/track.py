@@ -98,3 +98,14 @@ def build_media(lecture_id: str, folder: str, texts: Mapping[str, tuple[int, str
 def choose_rung(media: Media, height_px: int) -> Track | None:
     """Return the rung nearest to a height, of two the smaller one."""
     return min(media.video, key=lambda t: (abs(t.height_px - height_px), t.height_px), default=None)
+
+
+def find_end_bytes(media: Media, name: str, stop: int) -> int:
+    """Return where segment ``stop`` of a file begins, or the file ends; 0 for a stranger."""
+    tracks = (*media.video, *((media.audio,) if media.audio is not None else ()))
+    track = next((one for one in tracks if one.name == name), None)
+    if track is None or stop < 1:
+        return 0
+    last = track.ranges[min(stop, len(track.ranges)) - 1]
+    offset: int = last.offset_bytes or 0
+    return offset + last.size_bytes

@@ -10,6 +10,7 @@ from vod.accounts.views import ROUTES as ACCOUNT_ROUTES
 from vod.audience.views import ROUTES as AUDIENCE_ROUTES
 from vod.audit.views import ROUTES as AUDIT_ROUTES
 from vod.captions.views import ROUTES as CAPTION_ROUTES
+from vod.channels.delivery import ROUTES as CHANNEL_MEDIA_ROUTES
 from vod.chapters.views import ROUTES as CHAPTER_ROUTES
 from vod.classes.views import ROUTES as CLASS_ROUTES
 from vod.editing.views import ROUTES as EDIT_ROUTES
@@ -18,6 +19,7 @@ from vod.home.views import ROUTES as HOME_ROUTES
 from vod.jobs.views import INTERNAL_ROUTES as UNIT_ROUTES
 from vod.jobs.views import ROUTES as JOB_ROUTES
 from vod.lectures.views import ROUTES as LECTURE_ROUTES
+from vod.library.routes import ROUTES as LIBRARY_ROUTES
 from vod.menus.recommendation_views import ROUTES as RECOMMENDATION_ROUTES
 from vod.menus.views import ROUTES as MENU_ROUTES
 from vod.people.roster_views import ROUTES as ROSTER_ROUTES
@@ -42,6 +44,7 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *CLASS_ROUTES,
     *SERIES_ROUTES,
     *LECTURE_ROUTES,
+    *LIBRARY_ROUTES,
     *CAPTION_ROUTES,
     *CHAPTER_ROUTES,
     *POSTER_ROUTES,
@@ -62,4 +65,8 @@ INTERNAL_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *AUTHORIZE_ROUTES,
 )
 
-MEDIA_ROUTES: Final[tuple[web.RouteDef, ...]] = (*DELIVERY_ROUTES, *EXTRA_ROUTES)
+MEDIA_ROUTES: Final[tuple[web.RouteDef, ...]] = (
+    *DELIVERY_ROUTES,
+    *EXTRA_ROUTES,
+    *CHANNEL_MEDIA_ROUTES,
+)

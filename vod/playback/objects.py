@@ -17,10 +17,11 @@ MAX_URI_CHARS: Final = 2_048  # Ours are < 400 with a signed prefix and LL-HLS d
 MAX_TOKEN_CHARS: Final = 256
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")  # Never "." or "..".
 _TOKEN = re.compile(rf"[A-Za-z0-9][A-Za-z0-9.]{{0,{MAX_TOKEN_CHARS - 1}}}")
-_ROOTS: Final[dict[str, Literal["live", "media"]]] = {
+_ROOTS: Final[dict[str, Literal["live", "media", "channel"]]] = {
     "live": "live",
     "whep": "live",
     "media": "media",
+    "channel": "channel",
 }
 
 
@@ -29,12 +30,12 @@ class MediaTarget:
     """What a request is about.
 
     Attributes:
-        kind: ``live`` is a broadcast, ``media`` a lecture.
+        kind: ``live`` is a broadcast, ``media`` a lecture, ``channel`` a channel.
         object_id: Has the shape of one of our ids.
         token: Of a ``/signed/{token}`` prefix.
     """
 
-    kind: Literal["live", "media"]
+    kind: Literal["live", "media", "channel"]
     object_id: str
     token: str | None
 

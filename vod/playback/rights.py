@@ -13,6 +13,8 @@ from kernel.ids import derive_token, hash_secret
 from vod.accounts.models import Account, AccountSession, RoleScope
 from vod.accounts.roles import MemberFacts, Role, Viewer
 from vod.accounts.sessions import MAX_TOKEN_CHARS, load_session
+from vod.channels.models import Channel
+from vod.channels.policy import may_watch_channel
 from vod.classes.models import LiveClass
 from vod.classes.policy import may_see_class
 from vod.classes.states import ClassState
@@ -100,6 +102,8 @@ def _is_visible(row: Any, viewer: Viewer, target: MediaTarget) -> bool:
     or that it was deleted, holds for them too. While it is on, whoever may see either one may
     fetch them, since a reopened class has both.
     """
+    if target.kind == "channel":
+        return may_watch_channel(viewer, row.channel_visibility, row.channel_audience)
     has_lecture = row.lecture_visibility is not None
     by_lecture = (
         has_lecture and row.deleted_at is None and may_see_lecture(viewer, _read_exposure(row))
@@ -119,6 +123,11 @@ def _read_exposure(row: Any) -> Exposure:
 
 
 def _select_object(target: MediaTarget) -> Select[Any]:
+    if target.kind == "channel":
+        return select(
+            Channel.visibility.label("channel_visibility"),
+            Channel.audience.label("channel_audience"),
+        ).where(Channel.id == target.object_id, Channel.deleted_at.is_(None))
     columns = (
         Lecture.visibility.label("lecture_visibility"),
         Lecture.deleted_at.label("deleted_at"),
