@@ -1,5 +1,6 @@
 /** Texts, English: the same keys as the Chinese ones, checked by the compiler. */
 import { editingEn } from "./editing.en";
+import { menusEn } from "./menus.en";
 import type { Texts } from "./zh-CN";
 
 export const en: Texts = {
@@ -499,4 +500,5 @@ export const en: Texts = {
     nobody: "No account found",
   },
   ...editingEn,
+  ...menusEn,
 };
