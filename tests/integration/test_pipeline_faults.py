@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +28,7 @@ from kernel.blobs import BlobStore, open_blob_store
 from kernel.clock import FakeClock
 from kernel.http import InternalClient
 from kernel.layout import upload_key
+from tests.support.disks import fill_blocking, small_disk
 from tests.support.pipeline import WORKERS, Pipeline, run_pipeline
 from tests.support.stations import STATIONS, Line
 from tests.support.waiting import eventually
@@ -49,6 +50,7 @@ BROKEN = {
     "store": (Line.STORE,),
 }
 FRAMES_COUNT = 50
+DISK_MB = 320  # Workers want 256 MiB free.
 STATION_S = 90.0  # For everybody to come to the next one, on a machine under load.
 WEEK = timedelta(days=7)
 
@@ -79,6 +81,15 @@ def lesson(folder: Path) -> bytes:
         check=True, timeout=60,
     )  # fmt: skip
     return path.read_bytes()
+
+
+@pytest.fixture
+def full_disk(folder: Path) -> Iterator[Path]:
+    """A file system of its own, so small that it can be filled."""
+    path = folder / "small"
+    path.mkdir()
+    with small_disk(path, size_mb=DISK_MB):
+        yield path
 
 
 def _plan_stations(kill: int) -> dict[int, str]:
@@ -114,6 +125,56 @@ async def test_each_program_dies_at_each_transition(pipeline: Pipeline, lesson: 
         await _check_rows(database, lectures)
         await _check_bytes(pipeline, lectures)
         await _check_left(database, blobs)
+
+
+@together
+async def test_a_store_that_fails_and_then_is_slow_and_breaks_off(
+    pipeline: Pipeline, lesson: bytes
+) -> None:
+    relay = pipeline.store_relay
+    with relay.behave(refuse_every=1):
+        lecture_id = await pipeline.upload(lesson, "坏仓库")
+        failed = await eventually(
+            lambda: pipeline.find_attempts(lecture_id, "blobs"), timeout_s=STATION_S
+        )
+    assert "暂时不可用" in failed[0]["reason"]
+    refused_count = relay.refused_count
+    with relay.behave(delay_s=0.05, refuse_every=9, break_every=11):
+        await pipeline.wait_ready([lecture_id], timeout_s=120)
+    assert relay.refused_count > refused_count
+    assert relay.broken_count > 0
+    async with _open_world(pipeline) as (database, _blobs):
+        await _check_rows(database, [lecture_id])
+    await _check_bytes(pipeline, [lecture_id])
+
+
+@together
+async def test_workers_on_a_full_disk_say_so_and_go_on_with_space(
+    pipeline: Pipeline, lesson: bytes, full_disk: Path
+) -> None:
+    """One job finds the disk full when it begins, another one in the middle."""
+    for name in WORKERS:
+        await pipeline.kill(name)
+    middle = await pipeline.upload(lesson, "中途满盘", station="plan done")
+    await pipeline.start(WORKERS[0], data=full_disk)
+    await pipeline.stations.wait_held([middle], timeout_s=STATION_S)
+    ballast = full_disk / "ballast"
+    await asyncio.to_thread(fill_blocking, ballast)
+    pipeline.stations.release({}, broken=())
+    begin = await pipeline.upload(lesson, "一开始就满盘")
+    for lecture_id in (begin, middle):
+        failed = await eventually(
+            lambda lecture_id=lecture_id: pipeline.find_attempts(lecture_id, "disk"),  # type: ignore[misc]
+            timeout_s=STATION_S,
+            message="nobody said that the disk is full",
+        )
+        assert "磁盘空间不足" in failed[0]["reason"]
+    assert list((full_disk / "tmp" / "transcode").glob("*/*.mp4")) == []
+    ballast.unlink()
+    await pipeline.wait_ready([begin, middle], timeout_s=180)
+    async with _open_world(pipeline) as (database, _blobs):
+        await _check_rows(database, [begin, middle])
+    await _check_bytes(pipeline, [begin, middle])
 
 
 async def _bring_to_stations(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import aiohttp
@@ -62,6 +62,17 @@ class HttpRelay:
     refused_count: int = 0
     broken_count: int = 0
     port: int = 0
+
+    @contextlib.contextmanager
+    def behave(
+        self, *, delay_s: float = 0.0, refuse_every: int = 0, break_every: int = 0
+    ) -> Iterator[None]:
+        """Be like that for a while."""
+        self.delay_s, self.refuse_every, self.break_every = delay_s, refuse_every, break_every
+        try:
+            yield
+        finally:
+            self.delay_s, self.refuse_every, self.break_every = 0.0, 0, 0
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[HttpRelay]:

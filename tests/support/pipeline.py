@@ -87,8 +87,14 @@ class Pipeline:
             "HALL_ADMIN_PASSWORD": ADMIN_PASSWORD,
         }
 
-    async def start(self, name: str) -> None:
-        """Start ``valkey``, ``vod`` or one of ``WORKERS``; does not wait for it."""
+    async def start(self, name: str, *, data: Path | None = None) -> None:
+        """Start ``valkey``, ``vod`` or one of ``WORKERS``; does not wait for it.
+
+        ``data``: its data folder, when it is not the usual one.
+        """
+        environment = self.environment(name)
+        if data is not None:
+            environment["HALL_DATA"] = str(data)
         if name == "valkey":
             argv = [
                 str(find_valkey()), "--port", str(self.ports["valkey"]), "--bind", "127.0.0.1",
@@ -99,7 +105,7 @@ class Pipeline:
             argv = [sys.executable, "-m", "tests.support.hurried_hall", *words]
         with (self.folder / f"{name}.log").open("ab") as log:
             self.parts[name] = await asyncio.create_subprocess_exec(
-                *argv, cwd=ROOT, env=self.environment(name), start_new_session=True,
+                *argv, cwd=ROOT, env=environment, start_new_session=True,
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
@@ -165,6 +171,14 @@ class Pipeline:
         admin = await self.admin()
         jobs = await admin.get(f"/lectures/{lecture_id}/jobs")
         return dict((jobs["items"] if isinstance(jobs, dict) else jobs)[0])
+
+    async def find_attempts(self, lecture_id: str, cause: str) -> list[dict[str, Any]]:
+        """Attempts of the lecture's units that failed for ``cause``."""
+        admin, found = await self.admin(), []
+        for unit in (await self.job(lecture_id))["units"]:
+            detail = await admin.get(f"/units/{unit['id']}")
+            found += [item for item in detail["attempts"] if item["cause"] == cause]
+        return found
 
     async def wait_ready(self, lectures: list[str], *, timeout_s: float) -> None:
         """Wait until every lecture is whole; one that failed ends it at once."""
