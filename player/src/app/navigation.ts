@@ -26,8 +26,10 @@ export function workItems(role: Role | null): NavItem[] {
   return items;
 }
 
+const OWN: readonly NavItem[] = [{ section: "menus", to: "/menus", label: "menus.title" }];
+
 export function mainItems(role: Role | null): NavItem[] {
-  return [...PUBLIC, ...workItems(role)];
+  return [...PUBLIC, ...(role === null ? [] : OWN), ...workItems(role)];
 }
 
 /** Four thumbs wide on a phone; the rest is reached from 我的. */

@@ -60,6 +60,33 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "nav.series", section: "series" },
   },
   {
+    path: "/menus",
+    component: () => import("@/pages/menus/MenusPage.vue"),
+    meta: { title: "menus.title", isPersonal: true, section: "menus" },
+  },
+  {
+    path: "/menus/:id",
+    component: () => import("@/pages/menus/MenuPage.vue"),
+    props: true,
+    meta: { title: "menus.title", isPersonal: true, section: "menus" },
+  },
+  {
+    path: "/desk/menus",
+    component: () => import("@/pages/desk/menus/DeskMenusPage.vue"),
+    meta: { title: "menuDesk.title", needs: "edit", section: "desk" },
+  },
+  {
+    path: "/desk/menus/:id",
+    component: () => import("@/pages/desk/menus/MenuEditorPage.vue"),
+    props: true,
+    meta: { title: "menuDesk.title", needs: "edit", section: "desk" },
+  },
+  {
+    path: "/desk/recommendations",
+    component: () => import("@/pages/desk/menus/SlotsPage.vue"),
+    meta: { title: "slots.title", needs: "edit", section: "desk" },
+  },
+  {
     path: "/signin",
     component: () => import("@/pages/signin/SignInPage.vue"),
     meta: { title: "signin.title", section: "account" },
