@@ -164,3 +164,37 @@ def test_the_later_request_wins_among_whole_sets(
             return job.generation
 
     assert runner.run(run()) == 1
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_second_codec_is_added_to_a_whole_set_in_place(
+    opened: tuple[asyncio.Runner, Database], *, is_whole: bool
+) -> None:
+    runner, database = opened
+
+    async def add() -> tuple[Lecture, Asset, Asset]:
+        lecture, before = await play(database, [Report(1, is_whole, 0)])
+        assert before is not None
+        plain = make_report(before.id, PLAN_HASH)
+        twin = plain.renditions[0].model_copy(update={"name": "twin", "codec": "av01.0.04M.08"})
+        more = plain.model_copy(
+            update={"index": "index-av1.m3u8", "renditions": (*plain.renditions, twin)}
+        )
+        for _ in range(2):  # The worker may say it twice.
+            async with database.write() as session:
+                job = await session.get(Job, before.job_id)
+                assert job is not None
+                await publish_asset(session, job, more, now=AT)
+        async with database.read() as session:
+            after = await session.get(Asset, before.id)
+            same = await session.get(Lecture, lecture.id)
+            assert after is not None
+            assert same is not None
+            return same, before, after
+
+    lecture, before, after = runner.run(add())
+    assert lecture.asset_id == before.id
+    assert (after.published_at, after.plan_hash) == (before.published_at, before.plan_hash)
+    known = after.report.get("index", "index.m3u8")
+    assert known == ("index-av1.m3u8" if is_whole else "index.m3u8")
+    assert after.is_partial is not is_whole
