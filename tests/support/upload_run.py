@@ -274,10 +274,13 @@ def _list_files(given: Iterable[Path]) -> list[Path]:
 
 
 def _print_markdown(table: Path) -> None:
-    _say("| " + " | ".join(COLUMNS) + " |")
-    _say("|" + " --- |" * len(COLUMNS))
+    """Without the times: they are those of a machine."""
+    columns = COLUMNS[:-2]
+    _say("| " + " | ".join(columns) + " |")
+    _say("|" + " --- |" * len(columns))
     for line in sorted(table.read_text("utf-8").splitlines()):
-        _say("| " + " | ".join(cell.replace("|", "/") for cell in line.split("\t")) + " |")
+        cells = line.replace("|", "/").split("\t")[: len(columns)]
+        _say("| " + " | ".join(cells) + " |")
 
 
 def _say(line: str) -> None:
