@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
 
-from kernel.blobs import BlobStore, open_blob_store
+from kernel.blobs import BlobStore
 from kernel.blobs.s3 import S3BlobStore, S3Location
-from kernel.config import load_settings
 from kernel.errors import BlobMissingError, DependencyError, InputError
+from tests.support.blob_stores import settings as settings  # noqa: PLC0414 - a fixture
+from tests.support.blob_stores import store as store  # noqa: PLC0414 - a fixture
 from tests.support.ports import find_free_port
-from tests.support.seaweed import ACCESS_KEY, SECRET_KEY
+from tests.support.seaweed import ACCESS_KEY
 
 OCTETS = "application/octet-stream"
-
-
-@pytest.fixture(params=["directory", "s3"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BlobStore]:
-    if request.param == "directory":
-        settings = load_settings(data=tmp_path / "data")
-    else:
-        server = request.getfixturevalue("seaweed")
-        settings = load_settings(
-            data=tmp_path / "data",
-            blobs_url=server.blobs_url(f"contract-{uuid4().hex[:12]}"),
-            s3_access_key=ACCESS_KEY,
-            s3_secret_key=SECRET_KEY,
-        )
-    opened = open_blob_store(settings)
-    yield opened
-    await opened.close()
 
 
 async def _read(store: BlobStore, key: str, **span: int) -> bytes:

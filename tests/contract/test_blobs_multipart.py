@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from kernel.blobs import BlobStore, open_blob_store
 from kernel.blobs.port import MIN_PART_BYTES, Multipart
-from kernel.config import Settings, load_settings
+from kernel.config import Settings
 from kernel.errors import BlobMissingError, DependencyError, HallError, InputError
 from kernel.ids import new_id
-from tests.support.seaweed import ACCESS_KEY, SECRET_KEY
+from tests.support.blob_stores import settings as settings  # noqa: PLC0414 - a fixture
+from tests.support.blob_stores import store as store  # noqa: PLC0414 - a fixture
 
 OCTETS = "application/octet-stream"
-
-
-@pytest.fixture(params=["directory", "s3"])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    if request.param == "directory":
-        return load_settings(data=tmp_path / "data")
-    server = request.getfixturevalue("seaweed")
-    return load_settings(
-        data=tmp_path / "data",
-        blobs_url=server.blobs_url(f"parts-{uuid4().hex[:12]}"),
-        s3_access_key=ACCESS_KEY,
-        s3_secret_key=SECRET_KEY,
-    )
-
-
-@pytest.fixture
-async def store(settings: Settings) -> AsyncIterator[BlobStore]:
-    opened = open_blob_store(settings)
-    yield opened
-    await opened.close()
 
 
 async def start(store: BlobStore, key: str = "uploads/one") -> Multipart:

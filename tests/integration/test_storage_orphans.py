@@ -5,15 +5,12 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from kernel.blobs import BlobStore, open_blob_store
+from kernel.blobs import BlobStore
 from kernel.blobs.port import MIN_PART_BYTES, BlobInfo
 from kernel.clock import FakeClock
-from kernel.config import load_settings
 from kernel.errors import ConflictError
 from kernel.ids import new_id
 from kernel.layout import asset_prefix, poster_key, staging_prefix, upload_key, upload_tail_key
@@ -21,7 +18,8 @@ from kernel.messages import UnitReleased
 from tests.integration.vod_jobs_support import PLAN_HASH, Hall, make_asset
 from tests.integration.vod_jobs_support import hall as hall  # noqa: PLC0414 - a fixture
 from tests.integration.vod_jobs_support import postgres_uri as postgres_uri  # noqa: PLC0414
-from tests.support.seaweed import ACCESS_KEY, SECRET_KEY
+from tests.support.blob_stores import settings as settings  # noqa: PLC0414 - a fixture
+from tests.support.blob_stores import store as store  # noqa: PLC0414 - a fixture
 from tests.support.vod import Vod
 from tests.support.vod import databases as databases  # noqa: PLC0414 - a fixture
 from tests.support.vod import sqlite_url as sqlite_url  # noqa: PLC0414 - a fixture
@@ -32,23 +30,6 @@ from vod.storage.groups import find_prefix, iter_groups
 from vod.storage.orphans import Orphans
 
 WEEK = timedelta(days=7)
-
-
-@pytest.fixture(params=["directory", "s3"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BlobStore]:
-    if request.param == "directory":
-        settings = load_settings(data=tmp_path / "data")
-    else:
-        server = request.getfixturevalue("seaweed")
-        settings = load_settings(
-            data=tmp_path / "data",
-            blobs_url=server.blobs_url(f"orphans-{uuid4().hex[:12]}"),
-            s3_access_key=ACCESS_KEY,
-            s3_secret_key=SECRET_KEY,
-        )
-    opened = open_blob_store(settings)
-    yield opened
-    await opened.close()
 
 
 async def put(store: BlobStore, *keys: str) -> None:
