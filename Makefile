@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 STATE  := .state
 T      ?=
 # The whole-system tests in tests/e2e follow these alone: they have deadlines of their own.
+# Three at a time on two cores: half of a test's time is waiting for media that comes as it is shown.
 SUITES := $(addprefix tests/,meta unit contract fuzz conformance integration)
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -24,8 +25,8 @@ demo: $(STATE)/run $(STATE)/player ## The same, with sample data and a class tha
 test: $(STATE)/dev $(STATE)/player $(STATE)/browser ## All tests, against real servers and a real browser
 	$(BIN)/python -m tests.report_browser
 ifeq ($(T),)
-	$(BIN)/pytest -n 2 --dist loadfile $(SUITES)
-	$(BIN)/pytest -n 2 --dist loadfile tests/e2e
+	$(BIN)/pytest -n 3 --dist loadfile $(SUITES)
+	$(BIN)/pytest -n 3 --dist loadfile tests/e2e
 else
 	$(BIN)/pytest $(T)
 endif
@@ -35,7 +36,7 @@ test-unit: $(STATE)/dev ## Only the fast tests
 	$(BIN)/pytest -n 2 tests/unit tests/contract tests/fuzz
 
 test-e2e: $(STATE)/dev $(STATE)/player $(STATE)/browser ## Only the whole system in the browser
-	$(BIN)/pytest -n 2 --dist loadfile tests/e2e
+	$(BIN)/pytest -n 3 --dist loadfile tests/e2e
 
 check: $(STATE)/dev $(STATE)/player ## Lint, types, import arrows, front end
 	$(BIN)/ruff check .
