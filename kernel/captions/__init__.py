@@ -1,5 +1,6 @@
 """Captions: reading subtitle files, breaking them for the screen, writing WebVTT. Pure."""
 
+from kernel.captions.breaks import measure_width
 from kernel.captions.cues import (
     MAX_CUE_CHARS,
     MAX_CUES_COUNT,
@@ -14,7 +15,7 @@ from kernel.captions.lines import read_ass_text, strip_tags
 from kernel.captions.mapping import cut_cues, cut_moment, uncut_moment
 from kernel.captions.parse import parse_captions, recognise
 from kernel.captions.webvtt import render_chapters, render_subtitle_playlist, render_webvtt
-from kernel.captions.width import measure_width, split_cue, split_for_width
+from kernel.captions.width import split_cue, split_for_width
 
 __all__ = [
     "MAX_CUES_COUNT",

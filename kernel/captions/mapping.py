@@ -26,6 +26,7 @@ def cut_cues(cues: Iterable[Cue], kept: Sequence[Range]) -> tuple[Cue, ...]:
     """
     pieces: list[Cue] = []
     ordered = sorted(cues, key=lambda cue: cue.start_ms)
+    whole = frozenset(ordered)
     offset = 0
     for start, end in check_ranges(kept):
         for cue in ordered:
@@ -38,7 +39,7 @@ def cut_cues(cues: Iterable[Cue], kept: Sequence[Range]) -> tuple[Cue, ...]:
     return tuple(
         piece
         for piece in _rejoin(pieces)
-        if piece.end_ms - piece.start_ms >= MIN_REST_MS or piece in ordered
+        if piece.end_ms - piece.start_ms >= MIN_REST_MS or piece in whole
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.captions import Cue, clean_text, measure_width, split_cue, split_for_width
+from kernel.captions.breaks import _choose_ends, _halve, _tokenise
 from kernel.captions.width import MAX_LATIN_WIDTH, MAX_WIDTH, choose_limit, fits, wrap_text
 
 MIXED = st.text(
@@ -97,3 +98,16 @@ def test_a_cue_of_a_moment_is_not_split_into_nothing() -> None:
 )
 def test_widths(text: str, width: int) -> None:
     assert measure_width(text) == width
+
+
+@given(st.text(alphabet="的一是在和与，。、！《》（）“” \n.,ab1-\u0301", min_size=20, max_size=60))
+def test_the_short_way_for_one_screen_finds_what_the_long_one_does(text: str) -> None:
+    limit = choose_limit(text)
+    tokens = _tokenise(text, limit)
+    assert _halve(tokens, limit) in (None, _choose_ends(tokens, limit))
+
+
+def test_the_short_way_is_taken_for_usual_captions() -> None:
+    text = "我们今天来学习第三章的内容,请大家打开书本翻到四十二页"
+    tokens = _tokenise(text, MAX_WIDTH)
+    assert _halve(tokens, MAX_WIDTH) is not None
