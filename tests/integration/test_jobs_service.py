@@ -222,6 +222,8 @@ async def test_bad_input_fails_at_once_and_a_person_can_try_again(hall: Hall) ->
         await hall.jobs.retry(unit.id)
     assert (await hall.find_job(job_id)).state is JobState.RUNNING
     assert (await hall.find_job(job_id)).reason is None
+    # What the plan said of the rung is told again.
+    assert await count(hall, RenditionRow, RenditionRow.reason == "as recorded") == 1
     assert await count(hall, OutboxMessage) == 3
     for key in ("video-0", "video-1", "audio"):
         await hall.finish(job_id, key)

@@ -31,6 +31,7 @@ from tests.support.vod import (
 )
 from vod.accounts.roles import Role
 from vod.captions.models import CaptionTrack
+from vod.jobs.policy import JobState
 from vod.posters.models import OwnPoster
 from vod.posters.sweep import PosterSweep
 
@@ -234,6 +235,25 @@ async def test_what_a_file_brings_is_taken_over_once_per_file(house: House) -> N
     ]  # fmt: skip
 
 
+async def test_what_was_deleted_does_not_come_back_with_the_file_before(
+    sqlite_house: House,
+) -> None:
+    """A replacement is refused, the lecture goes back to its old file and is made again."""
+    house = sqlite_house
+    owner = await house.desk.add_account()
+    captions = (make_captions(), make_captions("Hello", "eng"))
+    lecture_id, _ = await house.desk.make_ready(owner, captions=captions)
+    first, second = (await house.get(lecture_id))["captions"]
+    path = f"/lectures/{lecture_id}/captions/{first['id']}"
+    assert (await house.vod.call("DELETE", path, role=Role.EDITOR)).status == 204
+    for _ in range(2):
+        _, job_id = await house.desk.upload(owner, lecture_id=lecture_id)
+        await house.desk.fail(job_id, "plan", "这不是音视频文件", cause="media")
+    again = await house.desk.transcode_again(lecture_id)
+    await house.desk.plan(again, captions=captions)
+    assert (await house.get(lecture_id))["captions"] == [second]
+
+
 async def test_chapters_a_person_has_saved_outlive_a_new_file(sqlite_house: House) -> None:
     house = sqlite_house
     owner = await house.desk.add_account()
@@ -346,6 +366,28 @@ async def test_what_a_machine_heard_becomes_a_track_once(
             [ref] = shown["captions"]
             assert (ref["origin"], ref["label"]) == ("automatic", "中文(自动生成)")
             assert text in (await house.media(ref["url"]))[1]
+
+
+async def test_what_a_machine_listens_to_goes_on_while_renditions_are_made_again(
+    sqlite_url: str, short_dir: Path
+) -> None:
+    async with run_vod(sqlite_url, short_dir, captions_model=short_dir) as running:
+        house = build_house(running, sqlite_url)
+        lecture_id = await house.add_lecture()
+        path = f"/lectures/{lecture_id}/transcription"
+        started = await running.call("POST", path, role=Role.EDITOR)
+        await house.desk.transcode_again(lecture_id)
+        assert (await house.desk.hall.find_job(started.body["id"])).state is JobState.QUEUED
+        heard = TranscriptReport(
+            language="zh", cues=(EmbeddedCue(start_ms=0, end_ms=2000, text="听到的话"),)
+        )
+        result = heard.model_dump(mode="json")
+        await house.desk.complete_raw(started.body["id"], "transcribe", result)
+        assert len((await house.get(lecture_id))["captions"]) == 1
+        # Another file says something else.
+        started = await running.call("POST", path, role=Role.EDITOR)
+        await house.desk.upload(await house.desk.add_account(), lecture_id=lecture_id)
+        assert (await house.desk.hall.find_job(started.body["id"])).state is JobState.CANCELLED
 
 
 # ---- cut lectures ------------------------------------------------------------------------------

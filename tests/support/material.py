@@ -11,6 +11,7 @@ from kernel.ids import new_id
 from kernel.layout import asset_prefix
 from kernel.messages import (
     AssetReport,
+    FailureCause,
     KeptRange,
     PlanReport,
     RenditionReport,
@@ -130,6 +131,9 @@ class Desk:
                 )  # fmt: skip
                 session.add(lecture)
                 await session.flush()
+            if lecture_id is not None:
+                upload.is_replacement = True
+                upload.replaced_upload_id = lecture.upload_id
             session.add(upload)
             await session.flush()
             lecture.upload_id, upload.lecture_id = upload.id, lecture.id
@@ -150,11 +154,14 @@ class Desk:
         await self.hall.finish(job_id, "publish-first", report.model_dump(mode="json"))
         return report
 
-    async def fail(self, job_id: str, key: str, reason: str) -> None:
+    async def fail(
+        self, job_id: str, key: str, reason: str, *, cause: FailureCause = "other"
+    ) -> None:
         """Let a unit fail for good."""
         claimed = await self.hall.claim(job_id, key)
         await self.hall.jobs.fail(
-            claimed.unit_id, UnitFailed(fence=claimed.fence, reason=reason, is_permanent=True)
+            claimed.unit_id,
+            UnitFailed(fence=claimed.fence, reason=reason, is_permanent=True, cause=cause),
         )
 
     async def publish(self, job_id: str, **values: Any) -> AssetReport:

@@ -17,13 +17,13 @@ from vod.assets.models import Asset
 from vod.audit.service import record
 from vod.db.engine import Database
 from vod.jobs.models import Job, Unit
+from vod.jobs.planning import TRANSCRIBE
 from vod.jobs.policy import JobState, UnitState
 from vod.jobs.queries import lock_lecture, queue_ready_units
 from vod.lectures.models import Lecture
 from vod.lectures.service import load_lecture
 from vod.material.timeline import find_folder
 
-TRANSCRIBE: Final = "transcribe"
 AUDIO_FILE: Final = "audio.mp4"  # Of every asset; the download is the same sound in another box.
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.errors import ConflictError
@@ -13,6 +15,7 @@ from kernel.messages import FailureCause
 from vod.jobs import queries
 from vod.jobs.attempts import close_attempts
 from vod.jobs.models import Job, Unit
+from vod.jobs.plan import PLAN_KEY
 from vod.jobs.policy import AttemptOutcome, JobState, UnitEvent, UnitState
 
 
@@ -110,6 +113,15 @@ async def release_unit(session: AsyncSession, unit: Unit, *, reason: str, now: d
     session.add(queries.build_message(unit.id, queue=unit.queue, due_at=now, now=now))
 
 
+async def _load_planned_reasons(session: AsyncSession, job_id: str) -> dict[str, str]:
+    """What the plan said of each rendition: why it is as it is."""
+    query = select(Unit.result).where(Unit.job_id == job_id, Unit.key == PLAN_KEY)
+    result: dict[str, Any] | None = await session.scalar(query)
+    if result is None:
+        return {}
+    return {item["name"]: item["reason"] for item in result.get("renditions", ())}
+
+
 async def retry_units(
     session: AsyncSession, job: Job, units: Sequence[Unit], *, now: datetime
 ) -> None:
@@ -130,6 +142,7 @@ async def retry_units(
             "only a failed unit of the current job can be tried again",
             title_zh="只有失败的任务才能重试",
         )
+    planned = await _load_planned_reasons(session, job.id)
     for unit in units:
         won = await queries.change_unit(
             session,
@@ -147,13 +160,14 @@ async def retry_units(
         if not won:
             raise ConflictError("only a failed unit of the current job can be tried again")
         session.add(queries.build_message(unit.id, queue=unit.queue, due_at=now, now=now))
-        await queries.set_renditions(
-            session,
-            job.id,
-            JobState.RUNNING,
-            only_from=(JobState.FAILED,),
-            names=unit.renditions,
-            reason="",
-        )
+        for name in unit.renditions:
+            await queries.set_renditions(
+                session,
+                job.id,
+                JobState.RUNNING,
+                only_from=(JobState.FAILED,),
+                names=(name,),
+                reason=planned.get(name, ""),
+            )
     await queries.queue_ready_units(session, job.id, now=now)
     await queries.refresh_job(session, job, reason=None, now=now)

@@ -23,10 +23,13 @@ from vod.recordings.models import Recording
 from vod.uploads.models import Upload
 
 EDIT_LECTURE: Final = "edit_lecture"
+TRANSCRIBE: Final = "transcribe"
 TRANSCODE_RECORDING: Final = "transcode_recording"
 TRANSCODE_UPLOAD: Final = "transcode_upload"
 PLANNING: Final = frozenset({"plan_recording", "plan_upload", "plan_edit"})
 """Kinds of units whose result is a ``PlanReport``."""
+_EXTRAS: Final = frozenset({EDIT_LECTURE, TRANSCRIBE})
+"""Kinds of jobs that work on a published set; a newer set of the same source takes nothing away."""
 _OPEN: Final = (JobState.QUEUED, JobState.RUNNING, JobState.FAILED)
 
 
@@ -125,15 +128,16 @@ async def cancel_jobs(
     *,
     reason: str,
     now: datetime,
-    keep_edits_of: int | None = None,
+    keep_extras_of: int | None = None,
 ) -> None:
     """Cancel whatever is not done for a lecture; workers hear of it at their next heartbeat.
 
-    ``keep_edits_of``: the cutting of sets of this source version goes on.
+    ``keep_extras_of``: what cuts or transcribes sets of this source version goes on.
     """
     query = select(Job).where(Job.lecture_id == lecture_id, Job.state.in_(_OPEN))
-    if keep_edits_of is not None:
-        query = query.where(or_(Job.kind != EDIT_LECTURE, Job.source_version != keep_edits_of))
+    if keep_extras_of is not None:
+        is_other = or_(Job.kind.not_in(_EXTRAS), Job.source_version != keep_extras_of)
+        query = query.where(is_other)
     open_jobs = await session.scalars(query.with_for_update())
     for job in open_jobs.all():
         await cancel_units(session, job.id, reason=reason, now=now)
@@ -171,12 +175,13 @@ async def _create_job(
     session: AsyncSession, first: FirstUnit, lecture_id: str, source_version: int, *, now: datetime
 ) -> Job:
     # An edit in force is carried out again on what this job makes; until then its cut may finish.
+    # What is said does not change with the renditions either.
     await cancel_jobs(
         session,
         lecture_id,
         reason="已由新的转码任务代替",
         now=now,
-        keep_edits_of=source_version,
+        keep_extras_of=source_version,
     )
     last = await session.scalar(
         select(func.max(Job.generation)).where(

@@ -11,6 +11,7 @@ from vod.jobs.models import Job
 from vod.jobs.planning import TRANSCODE_UPLOAD
 from vod.jobs.queries import change
 from vod.lectures.models import Lecture
+from vod.material.models import Material
 from vod.uploads.models import Upload, UploadState
 
 PLAN_UPLOAD: Final = "plan_upload"
@@ -28,12 +29,30 @@ async def note_refused(session: AsyncSession, job: Job, *, reason: str) -> None:
     upload.state, upload.reason = UploadState.REFUSED, reason
     if not upload.is_replacement:
         return
+    await _keep_imports(session, job)
     statement = update(Lecture).where(
         Lecture.id == job.lecture_id,
         Lecture.upload_id == upload.id,
         (Lecture.asset_id.is_not(None)) | (Lecture.recording_version.is_not(None)),
     )
     await change(session, statement.values(upload_id=upload.replaced_upload_id))
+
+
+async def _keep_imports(session: AsyncSession, job: Job) -> None:
+    """The file before has brought its captions and chapters; what people made of them holds.
+
+    The lecture's ``source_version`` now counts that file a second time. If it was not imported yet,
+    it still will be.
+    """
+    await change(
+        session,
+        update(Material)
+        .where(
+            Material.lecture_id == job.lecture_id,
+            Material.imported_version == job.source_version - 1,
+        )
+        .values(imported_version=job.source_version),
+    )
 
 
 async def note_accepted(session: AsyncSession, job: Job) -> None:
