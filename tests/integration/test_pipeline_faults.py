@@ -109,6 +109,7 @@ def test_the_table_covers_every_program_at_every_transition() -> None:
 @together
 async def test_each_program_dies_at_each_transition(pipeline: Pipeline, lesson: bytes) -> None:
     lectures: list[str] = []
+    flushed: list[str] = []
     for kill, name in enumerate(KILLS):
         await _bring_to_stations(pipeline, lectures, _plan_stations(kill), lesson)
         after = _plan_stations(kill + 1) if kill + 1 < len(KILLS) else {}
@@ -117,9 +118,9 @@ async def test_each_program_dies_at_each_transition(pipeline: Pipeline, lesson: 
             await pipeline.kill(part)
         pipeline.stations.release(targets, broken=BROKEN[name])
         if name == "worker":
-            lectures_flushed = await _upload_and_forget(pipeline, lesson)
+            flushed.append(await _upload_and_forget(pipeline, lesson))
         await pipeline.start_again(*(WORKERS if name == "worker" else (name,)))
-    await pipeline.wait_ready([*lectures, lectures_flushed], timeout_s=240)
+    await pipeline.wait_ready([*lectures, *flushed], timeout_s=240)
     assert len(lectures) == len(STATIONS) + len(KILLS) - 1
     async with _open_world(pipeline) as (database, blobs):
         await _check_rows(database, lectures)
