@@ -1,4 +1,4 @@
-"""What vod does by itself: carry wishes to end classes, end forgotten ones, tidy up."""
+"""What vod does by itself: carry wishes to end classes, end forgotten ones, publish, tidy up."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from vod.classes.endings import carry_wishes, end_idle_classes
 from vod.events import service as events
 from vod.http.keys import CLOCK, DATABASE, SETTINGS, STREAMER
 from vod.jobs.background import keep_running
+from vod.library.review.clock import follow_clock
 from vod.settings import read_idle_end
 
 WISHES_S: Final = 2.0  # Streamer is back: the class should end within seconds.
+PUBLISHING_S: Final = 5.0  # Far below a minute, which is what people set.
 IDLE_S: Final = 30.0
 HOUSEKEEPING_S: Final = 3600.0
 INBOX_KEPT: Final = timedelta(days=60)  # Nobody repeats an event for longer.
@@ -28,10 +30,11 @@ log = structlog.get_logger(__name__)
 
 
 async def run_housekeeping(app: web.Application) -> AsyncIterator[None]:
-    """``cleanup_ctx``: run the three tasks; each is started again if it crashes."""
+    """``cleanup_ctx``: run the tasks; each is started again if it crashes."""
     works = {
         "end-wishes": (WISHES_S, partial(_carry_wishes, app)),
         "idle-classes": (IDLE_S, partial(_end_idle, app)),
+        "publishing": (PUBLISHING_S, partial(_follow_clock, app)),
         "housekeeping": (HOUSEKEEPING_S, partial(tidy_up, app)),
     }
     tasks = [
@@ -55,6 +58,10 @@ async def _repeat(name: str, period_s: float, work: Callable[[], Awaitable[objec
 
 async def _carry_wishes(app: web.Application) -> None:
     await carry_wishes(app[DATABASE], app[STREAMER], now=app[CLOCK].now())
+
+
+async def _follow_clock(app: web.Application) -> None:
+    await follow_clock(app[DATABASE], now=app[CLOCK].now())
 
 
 async def _end_idle(app: web.Application) -> None:

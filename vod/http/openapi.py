@@ -12,15 +12,17 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from enum import Enum
 from http import HTTPStatus
 from typing import Any, Final, Literal, get_args, get_type_hints
 
 from aiohttp import web
 from aiohttp_pydantic.oas import pydantic_schema_to_oas
 from aiohttp_pydantic.oas.view import generate_oas
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
+from vod.http.openapi_bodies import JSON_MODELS, RAW_BODIES, add_raw_body
 from vod.http.routes import API_ROUTES
 from vod.http.types import View
 from vod.http.view import ApiView
@@ -40,8 +42,10 @@ SECURITY_SCHEMES: Final = {
 }
 # Reading these is for everybody; signing in is how one gets a session.
 OPEN_OPERATIONS: Final = frozenset({("post", "/api/v1/session")})
-PUBLIC_READS: Final = re.compile(r"/api/v1/(session|home|config|live-classes|lectures|series)")
-PRIVATE_READS: Final = re.compile(r"/(publish|jobs)$")
+PUBLIC_READS: Final = re.compile(
+    r"/api/v1/(session|home|config|live-classes|lectures|series|search|channels|airings)"
+)
+PRIVATE_READS: Final = re.compile(r"/(publish|jobs|programmes)$")
 SHEETS: Final = frozenset({"/api/v1/roster", "/api/v1/roster/template"})
 CONFLICTS: Final = re.compile(
     r"/(accounts|accounts/\{account_id\}|live-classes/\{class_id\}|end|reopen|retry|transcode)$"
@@ -83,6 +87,7 @@ def _build_schemas(app: web.Application) -> dict[str, Any]:
     models: set[tuple[type[BaseModel], Literal["validation", "serialization"]]] = {
         (Problem, "validation")
     }
+    models.update((model, "validation") for model in JSON_MODELS)
     for handler in _iter_handlers(app):
         for name, hint in get_type_hints(handler).items():
             if name == "return":
@@ -92,6 +97,9 @@ def _build_schemas(app: web.Application) -> dict[str, Any]:
     ordered = sorted(models, key=lambda pair: (pair[0].__name__, pair[1]))
     _, definitions = models_json_schema(ordered, ref_template=REF)
     schemas: dict[str, Any] = definitions["$defs"]
+    # An enumeration that only parameters have is in no model.
+    for choice in {one for handler in _iter_handlers(app) for one in _list_enums(handler)}:
+        schemas.setdefault(choice.__name__, TypeAdapter(choice).json_schema())
     return dict(sorted(schemas.items()))
 
 
@@ -101,6 +109,13 @@ def _iter_handlers(app: web.Application) -> Iterator[Any]:
         if inspect.isclass(view) and issubclass(view, ApiView):
             for method in sorted(view.allowed_methods):
                 yield getattr(view, method.lower())
+
+
+def _list_enums(handler: Any) -> Iterator[type[Enum]]:
+    for hint in get_type_hints(handler).values():
+        for one in (hint, *get_args(hint)):
+            if inspect.isclass(one) and issubclass(one, Enum):
+                yield one
 
 
 def _find_models(hint: Any) -> Iterator[type[BaseModel]]:
@@ -120,7 +135,11 @@ def _complete(operation: dict[str, Any], *, method: str, path: str) -> None:
         parameter["schema"] = _drop_null(parameter["schema"])
     if not operation.get("parameters"):
         operation.pop("parameters", None)
+    raw = RAW_BODIES.get((method, path))
+    answers = {} if raw is None else add_raw_body(operation, raw, ref=REF)
     _add_security(operation, method=method, path=path)
+    for status, text in answers.items():
+        operation["responses"][str(status)] = _build_problem(text)
     _add_problems(operation, method=method, path=path)
     if path in SHEETS:
         binary = {"schema": {"type": "string", "format": "binary"}}

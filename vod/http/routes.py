@@ -11,6 +11,7 @@ from vod.audience.views import ROUTES as AUDIENCE_ROUTES
 from vod.audit.views import ROUTES as AUDIT_ROUTES
 from vod.captions.views import ROUTES as CAPTION_ROUTES
 from vod.channels.delivery import ROUTES as CHANNEL_MEDIA_ROUTES
+from vod.channels.views import ROUTES as CHANNEL_ROUTES
 from vod.chapters.views import ROUTES as CHAPTER_ROUTES
 from vod.classes.views import ROUTES as CLASS_ROUTES
 from vod.editing.views import ROUTES as EDIT_ROUTES
@@ -48,6 +49,7 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *CAPTION_ROUTES,
     *CHAPTER_ROUTES,
     *POSTER_ROUTES,
+    *CHANNEL_ROUTES,
     *JOB_ROUTES,
     *EDIT_ROUTES,
     *SIGNED_URL_ROUTES,

@@ -6,6 +6,7 @@ from kernel.messages import FileRole
 from kernel.timing import to_seconds
 from vod.accounts.roles import Viewer
 from vod.assets.models import Asset
+from vod.audience.rule import AudienceRule
 from vod.captions.schemas import CaptionRef
 from vod.chapters.policy import read_chapters
 from vod.chapters.schemas import Chapter
@@ -13,6 +14,7 @@ from vod.lectures import schemas
 from vod.lectures.extras import LectureExtras
 from vod.lectures.models import Lecture, LectureState
 from vod.lectures.policy import may_edit_lectures
+from vod.library.parts import build_document, build_teacher
 from vod.material.access import may_change_material
 from vod.material.timeline import find_folder, find_timeline, map_chapters
 from vod.playback.subtitles import build_caption_path
@@ -72,6 +74,24 @@ def present_lecture(
         title=lecture.title,
         description=lecture.description,
         state=lecture.state,
+        kind=lecture.kind,
+        form=extras.catalogue.form,
+        tags=extras.catalogue.tags,
+        introduction=lecture.introduction,
+        hours=lecture.hours,
+        instructors=[build_teacher(row, origin) for row in extras.catalogue.instructors],
+        documents=[build_document(row, origin) for row in extras.catalogue.documents],
+        film=extras.catalogue.film,
+        source_label=lecture.source_label,
+        licence=lecture.licence,
+        external_id=lecture.external_id,
+        external_url=lecture.external_url,
+        review_by=lecture.review_by,
+        review_step=lecture.review_step,
+        audience=AudienceRule.model_validate(lecture.audience or {})
+        if may_edit_lectures(viewer)
+        else None,
+        version=lecture.version,
         visibility=lecture.visibility,
         publication=lecture.publication,
         publish_at=lecture.publish_at,

@@ -17,6 +17,7 @@ from vod.jobs.models import Job
 from vod.jobs.planning import TRANSCODE_RECORDING, TRANSCODE_UPLOAD, start_again
 from vod.jobs.policy import JobState
 from vod.lectures.models import Lecture
+from vod.lectures.writing import require_free_id
 
 TRANSCODING: Final = frozenset({TRANSCODE_RECORDING, TRANSCODE_UPLOAD})
 
@@ -33,7 +34,7 @@ async def restore_lecture(
 
     Raises:
         NotFoundError: There never was such a lecture.
-        ConflictError: It is not deleted.
+        ConflictError: It is not deleted, or its external id is another's by now.
         GoneError: 410, the grace is over.
     """
     async with database.write() as session:
@@ -49,6 +50,8 @@ async def restore_lecture(
                 f"it was deleted at {lecture.deleted_at:%Y-%m-%d}, more than {grace.days} days ago",
                 title_zh=f"课程删除已超过 {grace.days} 天,无法恢复",
             )
+        if lecture.external_id is not None:
+            await require_free_id(session, lecture.external_id, lecture_id)
         was_stopped = await _was_stopped(session, lecture)
         lecture.deleted_at = None
         await session.flush()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated, Final, Literal
 
 from aiohttp import web
-from aiohttp_pydantic.oas.typing import r200, r204
+from aiohttp_pydantic.oas.typing import r200, r201, r204
 from pydantic import Field
 
 from kernel.errors import NotAllowedError
@@ -20,13 +20,31 @@ from vod.lectures.extras import load_extras
 from vod.lectures.models import LectureState
 from vod.lectures.policy import may_edit_lectures
 from vod.lectures.present import present_lecture
-from vod.lectures.publication import Publication
+from vod.lectures.publication import LectureKind, Publication
 from vod.lectures.restoring import restore_lecture
+from vod.library.types import Day, FormKey, Tag
 from vod.settings import read_grace
 
 
-class LecturesView(ApiView):
-    async def get(
+class _LectureBase(ApiView):
+    def require_editor(self) -> None:
+        self.require_account()
+        if not may_edit_lectures(self.viewer):
+            raise NotAllowedError("only editors and administrators change lectures")
+
+    async def respond_lecture(self, lecture_id: str, *, status: int = 200) -> web.Response:
+        async with self.database.read() as session:
+            lecture = await service.load_lecture(session, lecture_id, self.viewer)
+            extras = await load_extras(session, [lecture])
+        origin = read_origin(self.request)
+        return respond(
+            present_lecture(lecture, extras[lecture.id], viewer=self.viewer, origin=origin),
+            status=status,
+        )
+
+
+class LecturesView(_LectureBase):
+    async def get(  # noqa: PLR0917 - each is a parameter of the query
         self,
         page: PageQuery,
         q: SearchText = "",
@@ -38,12 +56,31 @@ class LecturesView(ApiView):
         publication: Annotated[
             Publication | None, Field(description="Only so far on the way to the members")
         ] = None,
+        kind: Annotated[
+            LectureKind | None, Field(description="Only media, papers or links")
+        ] = None,
+        form: Annotated[FormKey | None, Field(description="Only of this form")] = None,
+        tag: Annotated[Tag | None, Field(description="Only with this tag")] = None,
+        instructor_id: Annotated[
+            Identifier | None, Field(description="Only where this instructor teaches")
+        ] = None,
+        review_until: Annotated[
+            Day | None, Field(description="Only those to look through by that day, soonest first")
+        ] = None,
     ) -> r200[schemas.LecturePage]:
         """List lectures that whoever asks may see, newest first; of a series by position.
 
         Tags: lectures
         """
-        wanted = replace(self._read_filter(q, series_id, state), publication=publication)
+        wanted = replace(
+            self._read_filter(q, series_id, state),
+            publication=publication,
+            kind=kind,
+            form=form,
+            tag=tag,
+            instructor_id=instructor_id,
+            review_until=review_until,
+        )
         async with self.database.read() as session:
             rows, total = await service.load_lectures(session, page, wanted, self.viewer)
             extras = await load_extras(session, rows)
@@ -52,6 +89,20 @@ class LecturesView(ApiView):
             present_lecture(row, extras[row.id], viewer=self.viewer, origin=origin) for row in rows
         ]
         return respond(schemas.LecturePage(items=items, **page_members(page, total)))
+
+    async def post(self, body: schemas.NewLecture) -> r201[schemas.Lecture]:
+        """Make a draft of papers to read or a page elsewhere.
+
+        Tags: lectures
+        Status Codes:
+            201: A draft; publish it when it is complete.
+            409: Another lecture has its external id.
+        """
+        self.require_editor()
+        lecture_id = await service.create_lecture(
+            self.database, body, viewer=self.viewer, now=self.request.app[CLOCK].now()
+        )
+        return await self.respond_lecture(lecture_id, status=201)
 
     def _read_filter(
         self, words: str, series_id: str | None, state: LectureState | Literal["deleted"] | None
@@ -63,22 +114,6 @@ class LecturesView(ApiView):
             raise NotAllowedError("only editors and administrators see what was deleted")
         since = self.request.app[CLOCK].now() - read_grace(self.request.app[SETTINGS])
         return service.LectureFilter(words=words, series_id=series_id, deleted_after=since)
-
-
-class _LectureBase(ApiView):
-    def require_editor(self) -> None:
-        self.require_account()
-        if not may_edit_lectures(self.viewer):
-            raise NotAllowedError("only editors and administrators change lectures")
-
-    async def respond_lecture(self, lecture_id: str) -> web.Response:
-        async with self.database.read() as session:
-            lecture = await service.load_lecture(session, lecture_id, self.viewer)
-            extras = await load_extras(session, [lecture])
-        origin = read_origin(self.request)
-        return respond(
-            present_lecture(lecture, extras[lecture.id], viewer=self.viewer, origin=origin)
-        )
 
 
 class LectureView(_LectureBase):
@@ -93,6 +128,9 @@ class LectureView(_LectureBase):
         """Change a lecture. Members left out stay.
 
         Tags: lectures
+        Status Codes:
+            200: As it is now.
+            409: Somebody else has changed it since, or another lecture has its external id.
         """
         self.require_editor()
         await service.change_lecture(
@@ -121,6 +159,22 @@ class LectureView(_LectureBase):
         return respond_empty()
 
 
+class BulkView(_LectureBase):
+    async def post(self, body: schemas.BulkChange) -> r200[schemas.BulkAnswer]:
+        """Change many lectures the same way, all of them or none.
+
+        Tags: lectures
+        Status Codes:
+            200: How many there were.
+            404: One of them does not exist (any more); none was changed.
+        """
+        self.require_editor()
+        count = await service.change_many(
+            self.database, body, viewer=self.viewer, now=self.request.app[CLOCK].now()
+        )
+        return respond(schemas.BulkAnswer(changed_count=count))
+
+
 class LectureRestoreView(_LectureBase):
     async def post(self, lecture_id: str, /) -> r200[schemas.Lecture]:
         """Bring a deleted lecture back, with its address and records.
@@ -145,6 +199,7 @@ class LectureRestoreView(_LectureBase):
 
 ROUTES: Final = (
     web.view("/api/v1/lectures", LecturesView),
+    web.view("/api/v1/lectures/bulk", BulkView),
     web.view("/api/v1/lectures/{lecture_id}", LectureView),
     web.view("/api/v1/lectures/{lecture_id}/restore", LectureRestoreView),
 )

@@ -10,6 +10,7 @@ from vod.http.pagination import Page
 from vod.http.types import Body, Identifier, LongText, Moment, Title, View
 from vod.lectures.hours import Hours
 from vod.lectures.publication import Publication
+from vod.library.markup import Markup
 
 MAX_ENTRIES: Final = 1_000  # Lectures of one series.
 
@@ -31,12 +32,28 @@ class SeriesMembership(View):
 
 
 class Series(View):
-    """A named collection of lectures; counted are those that whoever asks may see."""
+    """A named, ordered collection of lectures; counted are those that whoever asks may see.
+
+    Attributes:
+        introduction: A little HTML, harmless.
+        planned_count: How many episodes there will be; null when nobody has said.
+        hours: Learning hours of all of them; ``required_hours`` of the required ones.
+        version: Of the order, see ``GET /series/{id}/lectures``.
+    """
 
     id: str
     title: str
     description: str
+    introduction: str
+    cover_url: str | None
+    is_published: bool
     lectures_count: int
+    planned_count: int | None
+    required_count: int
+    hours: Hours
+    required_hours: Hours
+    external_id: str | None
+    version: int
     created_at: Moment
 
 
@@ -44,14 +61,25 @@ class SeriesPage(Page):
     items: list[Series]
 
 
+PlannedCount = Annotated[int, Field(ge=0, le=MAX_ENTRIES)]
+
+
 class NewSeries(Body):
     title: Title
     description: LongText = ""
+    introduction: Markup = ""
+    planned_count: PlannedCount | None = None
+    is_published: bool = True
 
 
 class SeriesChange(Body):
+    """Members left out stay; null clears the planned number."""
+
     title: Title | None = None
     description: LongText | None = None
+    introduction: Markup | None = None
+    planned_count: PlannedCount | None = None
+    is_published: bool | None = None
 
 
 class SeriesEntry(View):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -53,12 +55,29 @@ async def load_series(session: AsyncSession, series_id: str) -> Series:
     return series
 
 
-async def count_lectures(
+@dataclass(frozen=True, slots=True)
+class SeriesSums:
+    """Of the lectures in a series that somebody may see."""
+
+    lectures_count: int = 0
+    required_count: int = 0
+    hours: Decimal = Decimal(0)
+    required_hours: Decimal = Decimal(0)
+
+
+async def sum_series(
     session: AsyncSession, series_ids: Iterable[str], viewer: Viewer
-) -> dict[str, int]:
-    """Count per series the lectures that the viewer may see, in one query."""
+) -> dict[str, SeriesSums]:
+    """Sum up what the viewer may see of each series, in one query."""
+    is_required = SeriesLecture.is_required
     query = (
-        select(SeriesLecture.series_id, func.count())
+        select(
+            SeriesLecture.series_id,
+            func.count(),
+            func.count().filter(is_required),
+            func.sum(Lecture.hours),
+            func.sum(Lecture.hours).filter(is_required),
+        )
         .join(Lecture, Lecture.id == SeriesLecture.lecture_id)
         .where(
             SeriesLecture.series_id.in_(set(series_ids)),
@@ -67,14 +86,25 @@ async def count_lectures(
         )
         .group_by(SeriesLecture.series_id)
     )
-    return dict((await session.execute(query)).tuples().all())
+    return {
+        key: SeriesSums(count, required, hours or Decimal(0), required_hours or Decimal(0))
+        for key, count, required, hours, required_hours in (await session.execute(query)).tuples()
+    }
+
+
+async def count_lectures(
+    session: AsyncSession, series_ids: Iterable[str], viewer: Viewer
+) -> dict[str, int]:
+    """Count per series the lectures that the viewer may see, in one query."""
+    sums = await sum_series(session, series_ids, viewer)
+    return {key: found.lectures_count for key, found in sums.items()}
 
 
 async def create_series(
     database: Database, wanted: schemas.NewSeries, *, actor_id: str, now: datetime
 ) -> Series:
     async with database.write() as session:
-        series = Series(title=wanted.title, description=wanted.description, created_at=now)
+        series = Series(**wanted.model_dump(), created_at=now)
         session.add(series)
         await session.flush()
         record(
@@ -91,7 +121,7 @@ async def create_series(
 
 async def change_series(
     database: Database,
-    change: schemas.SeriesChange,
+    wanted: schemas.SeriesChange,
     *,
     series_id: str,
     actor_id: str,
@@ -100,10 +130,9 @@ async def change_series(
     """Raises ``NotFoundError`` when there is none."""
     async with database.write() as session:
         series = await load_series(session, series_id)
-        if change.title is not None:
-            series.title = change.title
-        if change.description is not None:
-            series.description = change.description
+        for name, value in wanted.model_dump(exclude_unset=True).items():
+            if value is not None or name == "planned_count":
+                setattr(series, name, value)
         record(
             session,
             now=now,
@@ -111,7 +140,25 @@ async def change_series(
             action="series.changed",
             object_type="series",
             object_id=series.id,
-            **change.model_dump(mode="json", exclude_unset=True),
+            **wanted.model_dump(mode="json", exclude_unset=True),
+        )
+    return series
+
+
+async def change_cover(
+    database: Database, name: str, *, series_id: str, viewer: Viewer, now: datetime
+) -> Series:
+    """Show another cover, which is in the blob store; raises ``NotFoundError``."""
+    async with database.write() as session:
+        series = await load_series(session, series_id)
+        series.cover = name
+        record(
+            session,
+            now=now,
+            actor_id=viewer.account_id,
+            action="series.cover_changed",
+            object_type="series",
+            object_id=series_id,
         )
     return series
 

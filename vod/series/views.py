@@ -7,12 +7,14 @@ from typing import Final
 from aiohttp import web
 from aiohttp_pydantic.oas.typing import r200, r201
 
-from kernel.errors import ConflictError, NotAllowedError
+from kernel.errors import ConflictError, NotAllowedError, NotFoundError
 from kernel.http import build_problem
 from vod.http.keys import CLOCK
+from vod.http.origin import read_origin
 from vod.http.pagination import PageQuery, page_members
 from vod.http.types import SearchText
 from vod.http.view import ApiView, require_id, respond
+from vod.library.pictures import receive_picture, serve_picture
 from vod.series import schemas, service
 from vod.series.models import Series
 from vod.series.policy import may_edit_series
@@ -26,19 +28,31 @@ class _SeriesBase(ApiView):
         return account_id
 
     async def render(self, rows: list[Series]) -> list[schemas.Series]:
-        """Render with the numbers of lectures, in one more query for all of them."""
+        """Render with the sums of their lectures, in one more query for all of them."""
         async with self.database.read() as session:
-            counts = await service.count_lectures(session, [row.id for row in rows], self.viewer)
-        return [
-            schemas.Series(
-                id=row.id,
-                title=row.title,
-                description=row.description,
-                lectures_count=counts.get(row.id, 0),
-                created_at=row.created_at,
-            )
-            for row in rows
-        ]
+            sums = await service.sum_series(session, [row.id for row in rows], self.viewer)
+        origin = read_origin(self.request)
+        return [_present(row, sums.get(row.id, service.SeriesSums()), origin) for row in rows]
+
+
+def _present(row: Series, sums: service.SeriesSums, origin: str) -> schemas.Series:
+    address = f"{origin}/api/v1/series/{row.id}/cover?v="
+    return schemas.Series(
+        id=row.id,
+        title=row.title,
+        description=row.description,
+        introduction=row.introduction,
+        cover_url=address + row.cover[:12] if row.cover else None,
+        is_published=row.is_published,
+        lectures_count=sums.lectures_count,
+        planned_count=row.planned_count,
+        required_count=sums.required_count,
+        hours=sums.hours,
+        required_hours=sums.required_hours,
+        external_id=row.external_id,
+        version=row.version,
+        created_at=row.created_at,
+    )
 
 
 class SeriesListView(_SeriesBase):
@@ -130,8 +144,46 @@ class SeriesOrderView(_SeriesBase):
         )
 
 
+class SeriesCoverView(_SeriesBase):
+    async def get(self, series_id: str, /) -> r200:
+        """Show the cover of a series, a JPEG.
+
+        Tags: series
+        """
+        require_id(series_id, "series")
+        async with self.database.read() as session:
+            series = await service.show_series(session, series_id, self.viewer)
+        if series.cover is None:
+            raise NotFoundError("no cover")
+        return await serve_picture(self.request, "covers", series_id, series.cover)
+
+    async def put(self, series_id: str, /) -> r200[schemas.Series]:
+        """Send a cover: a JPEG or PNG picture as it is.
+
+        Tags: series
+        Status Codes:
+            200: It is shown from now on.
+            413: More than 10 MB or 40 megapixels.
+            415: Neither JPEG nor PNG.
+            422: The picture is broken or too small.
+        """
+        self.require_editor()
+        require_id(series_id, "series")
+        async with self.database.read() as session:
+            await service.load_series(session, series_id)
+        series = await service.change_cover(
+            self.database,
+            await receive_picture(self.request, "covers", series_id),
+            series_id=series_id,
+            viewer=self.viewer,
+            now=self.request.app[CLOCK].now(),
+        )
+        return respond((await self.render([series]))[0])
+
+
 ROUTES: Final = (
     web.view("/api/v1/series", SeriesListView),
     web.view("/api/v1/series/{series_id}", SeriesView),
+    web.view("/api/v1/series/{series_id}/cover", SeriesCoverView),
     web.view("/api/v1/series/{series_id}/lectures", SeriesOrderView),
 )

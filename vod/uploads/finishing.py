@@ -18,6 +18,8 @@ from vod.audit.service import record
 from vod.jobs.planning import plan_upload
 from vod.jobs.queries import lock_lecture
 from vod.lectures.models import Lecture, LectureState
+from vod.lectures.publication import Publication
+from vod.library.review.service import is_reviewed
 from vod.series.entries import append_lecture
 from vod.uploads.digest import digest_file
 from vod.uploads.models import Upload, UploadState
@@ -95,7 +97,7 @@ async def _make_lecture(session: AsyncSession, upload: Upload, *, now: datetime)
         description="",
         visibility=upload.visibility,
         state=LectureState.PROCESSING,
-        publication=upload.publication,
+        publication=Publication.DRAFT if await is_reviewed(session) else upload.publication,
         duration_ticks=0,
         recorded_at=now,
         source_version=1,

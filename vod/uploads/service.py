@@ -39,6 +39,7 @@ from kernel.layout import upload_key
 from vod.accounts.models import Account
 from vod.accounts.roles import Viewer
 from vod.db.engine import Database
+from vod.lectures.publication import Publication
 from vod.uploads import admission, queries
 from vod.uploads.digest import choose_part_bytes
 from vod.uploads.finishing import finish_upload, is_complete
@@ -151,7 +152,7 @@ class Uploads:
             metadata_text=wanted.metadata_text,
             title=wish.title,
             visibility=wish.visibility,
-            publication=wish.publication,
+            publication=Publication(wish.publication),
             series_id=wish.series_id,
             lecture_id=wish.lecture_id,
             is_replacement=wish.lecture_id is not None,

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from kernel.errors import InputError
 from vod.accounts.roles import Visibility
 from vod.http.types import Identifier, Title
-from vod.lectures.publication import Publication
 from vod.uploads.digest import DIGEST_PATTERN
 
 MAX_FILENAME_CHARS: Final = 255
@@ -35,7 +34,7 @@ class UploadWish(BaseModel):
     title: Title
     series_id: Identifier | None = None
     visibility: Visibility = Visibility.MEMBERS
-    publication: Literal[Publication.DRAFT, Publication.PUBLISHED] = Publication.PUBLISHED
+    publication: Literal["draft", "published"] = "published"
     lecture_id: Identifier | None = None
     digest: Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)] | None = None
     allow_duplicate: bool = False

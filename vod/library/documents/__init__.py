@@ -1,0 +1,1 @@
+"""Papers of lectures: PDF and the like, to download."""

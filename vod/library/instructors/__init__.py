@@ -1,0 +1,1 @@
+"""The pool of teachers 师资库."""

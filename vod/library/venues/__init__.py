@@ -1,0 +1,1 @@
+"""Places for teaching on site 现场教学点."""
