@@ -52,11 +52,15 @@ export function useTree(
   /** Do it; where focus was on the moved line it stays there, also in another section. */
   async function move(id: string, next: MenuContent): Promise<void> {
     if (next === content.value) return;
-    const focused = document.activeElement?.id ?? "";
+    const focused = document.activeElement;
     apply(next);
     tell(next, id);
     await nextTick();
-    if (focused.startsWith("handle-")) document.getElementById(focused)?.focus();
+    // In another section the line is drawn anew; at the edge its button can do no more.
+    const isStuck = focused instanceof HTMLButtonElement && focused.disabled;
+    if (focused?.id === `handle-${id}` || isStuck || !focused?.isConnected) {
+      document.getElementById(`handle-${id}`)?.focus();
+    }
   }
 
   async function open(id: string | null): Promise<void> {
