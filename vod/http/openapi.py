@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, get_args, get_type_hints
 
 from aiohttp import web
 from aiohttp_pydantic.oas import pydantic_schema_to_oas
+from aiohttp_pydantic.injectors import Group
 from aiohttp_pydantic.oas.view import generate_oas
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
@@ -111,11 +112,14 @@ def _iter_handlers(app: web.Application) -> Iterator[Any]:
                 yield getattr(view, method.lower())
 
 
-def _list_enums(handler: Any) -> Iterator[type[Enum]]:
-    for hint in get_type_hints(handler).values():
+def _list_enums(owner: Any) -> Iterator[type[Enum]]:
+    """List the enumerations of a handler's parameters, also of groups of them."""
+    for hint in get_type_hints(owner).values():
         for one in (hint, *get_args(hint)):
             if inspect.isclass(one) and issubclass(one, Enum):
                 yield one
+            elif inspect.isclass(one) and issubclass(one, Group):
+                yield from _list_enums(one)
 
 
 def _find_models(hint: Any) -> Iterator[type[BaseModel]]:

@@ -72,6 +72,46 @@ export interface paths {
         patch: operations["patchAccountsByAccountId"];
         trace?: never;
     };
+    "/api/v1/airings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what is aired today (Asia/Shanghai) on the channels that whoever asks may watch.
+         * @description List what is aired today (Asia/Shanghai) on the channels that whoever asks may watch.
+         */
+        get: operations["getAirings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audience/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count whom an audience rule means, with a few of them; nothing is stored.
+         * @description Count whom an audience rule means, with a few of them; nothing is stored.
+         */
+        post: operations["postAudiencePreview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -90,6 +130,126 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the channels that whoever asks may watch, with what is on.
+         * @description List the channels that whoever asks may watch, with what is on.
+         */
+        get: operations["getChannels"];
+        put?: never;
+        /**
+         * Create a channel.
+         * @description Create a channel.
+         */
+        post: operations["postChannels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a channel.
+         * @description Show a channel.
+         */
+        get: operations["getChannelsByChannelId"];
+        put?: never;
+        post?: never;
+        /**
+         * Take a channel off the air for good.
+         * @description Take a channel off the air for good.
+         */
+        delete: operations["deleteChannelsByChannelId"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a channel; who watches goes on watching.
+         * @description Change a channel; who watches goes on watching.
+         */
+        patch: operations["patchChannelsByChannelId"];
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}/epg": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what a channel airs in a span of at most 15 days: past, now, later.
+         * @description List what a channel airs in a span of at most 15 days: past, now, later.
+         */
+        get: operations["getChannelsByChannelIdEpg"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}/programmes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the grid of a channel as it is curated.
+         * @description List the grid of a channel as it is curated.
+         */
+        get: operations["getChannelsByChannelIdProgrammes"];
+        put?: never;
+        /**
+         * Put a lecture into the grid.
+         * @description Put a lecture into the grid.
+         */
+        post: operations["postChannelsByChannelIdProgrammes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}/programmes/{programme_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take a programme out of the grid.
+         * @description Take a programme out of the grid.
+         */
+        delete: operations["deleteChannelsByChannelIdProgrammesByProgrammeId"];
+        options?: never;
+        head?: never;
+        /**
+         * Move a programme, or change when it repeats.
+         * @description Move a programme, or change when it repeats.
+         */
+        patch: operations["patchChannelsByChannelIdProgrammesByProgrammeId"];
         trace?: never;
     };
     "/api/v1/config": {
@@ -112,6 +272,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/forms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the forms of lectures, in order.
+         * @description List the forms of lectures, in order.
+         */
+        get: operations["getForms"];
+        /**
+         * Set the list of forms.
+         * @description Set the list of forms.
+         */
+        put: operations["putForms"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/home": {
         parameters: {
             query?: never;
@@ -125,6 +309,102 @@ export interface paths {
          */
         get: operations["getHome"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/instructors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List teachers by pinyin; words find names, pinyin, initials and units.
+         * @description List teachers by pinyin; words find names, pinyin, initials and units.
+         */
+        get: operations["getInstructors"];
+        put?: never;
+        /**
+         * Add a teacher.
+         * @description Add a teacher.
+         */
+        post: operations["postInstructors"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/instructors/{instructor_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a teacher.
+         * @description Show a teacher.
+         */
+        get: operations["getInstructorsByInstructorId"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a teacher whom no lecture names.
+         * @description Remove a teacher whom no lecture names.
+         */
+        delete: operations["deleteInstructorsByInstructorId"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a teacher. Members left out stay.
+         * @description Change a teacher. Members left out stay.
+         */
+        patch: operations["patchInstructorsByInstructorId"];
+        trace?: never;
+    };
+    "/api/v1/instructors/{instructor_id}/classes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the latest live classes of a teacher.
+         * @description List the latest live classes of a teacher.
+         */
+        get: operations["getInstructorsByInstructorIdClasses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/instructors/{instructor_id}/portrait": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the portrait of a teacher, a JPEG.
+         * @description Show the portrait of a teacher, a JPEG.
+         */
+        get: operations["getInstructorsByInstructorIdPortrait"];
+        /**
+         * Send a portrait: a JPEG or PNG picture as it is.
+         * @description Send a portrait: a JPEG or PNG picture as it is.
+         */
+        put: operations["putInstructorsByInstructorIdPortrait"];
         post?: never;
         delete?: never;
         options?: never;
@@ -249,7 +529,31 @@ export interface paths {
          */
         get: operations["getLectures"];
         put?: never;
-        post?: never;
+        /**
+         * Make a draft of papers to read or a page elsewhere.
+         * @description Make a draft of papers to read or a page elsewhere.
+         */
+        post: operations["postLectures"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lectures/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change many lectures the same way, all of them or none.
+         * @description Change many lectures the same way, all of them or none.
+         */
+        post: operations["postLecturesBulk"];
         delete?: never;
         options?: never;
         head?: never;
@@ -356,6 +660,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/lectures/{lecture_id}/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add a paper: the body is the file as it is; PDF, office files, plain text, pictures.
+         * @description Add a paper: the body is the file as it is; PDF, office files, plain text, pictures.
+         */
+        post: operations["postLecturesByLectureIdDocuments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lectures/{lecture_id}/documents/{document_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a paper, as far as one may see its lecture.
+         * @description Download a paper, as far as one may see its lecture.
+         */
+        get: operations["getLecturesByLectureIdDocumentsByDocumentId"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a paper.
+         * @description Remove a paper.
+         */
+        delete: operations["deleteLecturesByLectureIdDocumentsByDocumentId"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/lectures/{lecture_id}/edit": {
         parameters: {
             query?: never;
@@ -418,6 +766,30 @@ export interface paths {
          */
         put: operations["putLecturesByLectureIdPoster"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lectures/{lecture_id}/publication": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show where a lecture is on its way to the members, and its history.
+         * @description Show where a lecture is on its way to the members, and its history.
+         */
+        get: operations["getLecturesByLectureIdPublication"];
+        put?: never;
+        /**
+         * Hand in, approve, reject, retract, publish or withdraw.
+         * @description Hand in, approve, reject, retract, publish or withdraw.
+         */
+        post: operations["postLecturesByLectureIdPublication"];
         delete?: never;
         options?: never;
         head?: never;
@@ -636,6 +1008,725 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/member-lists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the lists of categories and levels.
+         * @description Show the lists of categories and levels.
+         */
+        get: operations["getMemberLists"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/member-lists/{which}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Write a whole list: ``categories`` or ``levels``.
+         * @description Write a whole list: ``categories`` or ``levels``.
+         */
+        put: operations["putMemberListsByWhich"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List members by pinyin; ``q`` is a name, pinyin, initials, staff number or phone.
+         * @description List members by pinyin; ``q`` is a name, pinyin, initials, staff number or phone.
+         */
+        get: operations["getMembers"];
+        put?: never;
+        /**
+         * Create a member; the code answered signs in once, to choose a password.
+         * @description Create a member; the code answered signs in once, to choose a password.
+         */
+        post: operations["postMembers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members/{account_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a member.
+         * @description Show a member.
+         */
+        get: operations["getMembersByAccountId"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a member.
+         * @description Change a member.
+         */
+        patch: operations["patchMembersByAccountId"];
+        trace?: never;
+    };
+    "/api/v1/members/{account_id}/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a member's password away; the code answered signs in to choose another.
+         * @description Take a member's password away; the code answered signs in to choose another.
+         */
+        post: operations["postMembersByAccountIdReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members/{account_id}/scopes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Write all roles that a member has in sub-trees.
+         * @description Write all roles that a member has in sub-trees.
+         */
+        put: operations["putMembersByAccountIdScopes"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/menus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the menus that are for whoever asks, with what is in them.
+         * @description List the menus that are for whoever asks, with what is in them.
+         */
+        get: operations["getMenus"];
+        put?: never;
+        /**
+         * Create a menu with nothing in it; members see it once it is published.
+         * @description Create a menu with nothing in it; members see it once it is published.
+         */
+        post: operations["postMenus"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/menus/broken-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List items that lead to nothing, in present versions and in drafts.
+         * @description List items that lead to nothing, in present versions and in drafts.
+         */
+        get: operations["getMenusBrokenLinks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/menus/drafts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the menus that one may curate, in the order of members.
+         * @description List the menus that one may curate, in the order of members.
+         */
+        get: operations["getMenusDrafts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/menus/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what one member would see: a real one, or one of a group.
+         * @description Show what one member would see: a real one, or one of a group.
+         */
+        get: operations["getMenusPreview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/menus/{menu_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a menu as whoever asks sees it.
+         * @description Show a menu as whoever asks sees it.
+         */
+        get: operations["getMenusByMenuId"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a menu.
+         * @description Delete a menu.
+         */
+        delete: operations["deleteMenusByMenuId"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a menu's place among the others, or withdraw it, or show it again.
+         * @description Change a menu's place among the others, or withdraw it, or show it again.
+         */
+        patch: operations["patchMenusByMenuId"];
+        trace?: never;
+    };
+    "/api/v1/menus/{menu_id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell what was added, removed, moved and changed between two versions.
+         * @description Tell what was added, removed, moved and changed between two versions.
+         */
+        get: operations["getMenusByMenuIdDiff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/menus/{menu_id}/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the draft of a menu.
+         * @description Show the draft of a menu.
+         */
+        get: operations["getMenusByMenuIdDraft"];
+        /**
+         * Save the draft. Somebody else's change is never written over.
+         * @description Save the draft. Somebody else's change is never written over.
+         */
+        put: operations["putMenusByMenuIdDraft"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/menus/{menu_id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge what one wrote with the draft as it is now; nothing is stored.
+         * @description Merge what one wrote with the draft as it is now; nothing is stored.
+         */
+        post: operations["postMenusByMenuIdMerge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/menus/{menu_id}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Publish the draft that was seen, now or from a later moment on.
+         * @description Publish the draft that was seen, now or from a later moment on.
+         */
+        post: operations["postMenusByMenuIdPublish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/menus/{menu_id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show an old version again, as a new one. Unpublished changes of the draft stay.
+         * @description Show an old version again, as a new one. Unpublished changes of the draft stay.
+         */
+        post: operations["postMenusByMenuIdRollback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/menus/{menu_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of a menu, newest first.
+         * @description List the versions of a menu, newest first.
+         */
+        get: operations["getMenusByMenuIdVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/menus/{menu_id}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show one version whole.
+         * @description Show one version whole.
+         */
+        get: operations["getMenusByMenuIdVersionsByNumber"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/org-units": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List units below one, or find them by name.
+         * @description List units below one, or find them by name.
+         */
+        get: operations["getOrgUnits"];
+        put?: never;
+        /**
+         * Create a unit.
+         * @description Create a unit.
+         */
+        post: operations["postOrgUnits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/org-units/{org_unit_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a unit.
+         * @description Show a unit.
+         */
+        get: operations["getOrgUnitsByOrgUnitId"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an empty unit.
+         * @description Delete an empty unit.
+         */
+        delete: operations["deleteOrgUnitsByOrgUnitId"];
+        options?: never;
+        head?: never;
+        /**
+         * Rename, move or order a unit.
+         * @description Rename, move or order a unit.
+         */
+        patch: operations["patchOrgUnitsByOrgUnitId"];
+        trace?: never;
+    };
+    "/api/v1/recommendations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what a slot recommends to whoever asks, now.
+         * @description List what a slot recommends to whoever asks, now.
+         */
+        get: operations["getRecommendations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recommendations/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List recommendations for editors, ended ones included.
+         * @description List recommendations for editors, ended ones included.
+         */
+        get: operations["getRecommendationsEntries"];
+        put?: never;
+        /**
+         * Put something into a slot.
+         * @description Put something into a slot.
+         */
+        post: operations["postRecommendationsEntries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recommendations/entries/{entry_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change a recommendation.
+         * @description Change a recommendation.
+         */
+        put: operations["putRecommendationsEntriesByEntryId"];
+        post?: never;
+        /**
+         * Take a recommendation out of its slot.
+         * @description Take a recommendation out of its slot.
+         */
+        delete: operations["deleteRecommendationsEntriesByEntryId"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/review/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the steps before anything is published.
+         * @description Show the steps before anything is published.
+         */
+        get: operations["getReviewPolicy"];
+        /**
+         * Set the steps before anything is published, none to three.
+         * @description Set the steps before anything is published, none to three.
+         */
+        put: operations["putReviewPolicy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/review/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what waits for review, longest waiting first.
+         * @description List what waits for review, longest waiting first.
+         */
+        get: operations["getReviewQueue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roster": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the members a list shows as xlsx, phone numbers masked.
+         * @description Export the members a list shows as xlsx, phone numbers masked.
+         */
+        get: operations["getRoster"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roster-imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List imports, newest first: one's own, or all for administrators.
+         * @description List imports, newest first: one's own, or all for administrators.
+         */
+        get: operations["getRosterImports"];
+        put?: never;
+        /**
+         * Upload a roster, xlsx or csv as it is; its dry run begins at once.
+         * @description Upload a roster, xlsx or csv as it is; its dry run begins at once.
+         */
+        post: operations["postRosterImports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roster-imports/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an import.
+         * @description Show an import.
+         */
+        get: operations["getRosterImportsByImportId"];
+        put?: never;
+        post?: never;
+        /**
+         * Give an import up before it is confirmed.
+         * @description Give an import up before it is confirmed.
+         */
+        delete: operations["deleteRosterImportsByImportId"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roster-imports/{import_id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write what the dry run found; rows with errors are left out.
+         * @description Write what the dry run found; rows with errors are left out.
+         */
+        post: operations["postRosterImportsByImportIdConfirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roster-imports/{import_id}/errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what is wrong with the rows, in their order.
+         * @description List what is wrong with the rows, in their order.
+         */
+        get: operations["getRosterImportsByImportIdErrors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roster/template": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download the template of rosters.
+         * @description Download the template of rosters.
+         */
+        get: operations["getRosterTemplate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find lectures, series, live classes and instructors by their words and how these sound.
+         * @description Find lectures, series, live classes and instructors by their words and how these sound.
+         *
+         *     Captions are looked through, too; a lecture's moments say where to jump. All words must be
+         *     there; traditional and simplified characters, full and half width, capitals are the same.
+         */
+        get: operations["getSearch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/suggest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Suggest titles and names for what was typed so far, mistakes forgiven.
+         * @description Suggest titles and names for what was typed so far, mistakes forgiven.
+         */
+        get: operations["getSearchSuggest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/series": {
         parameters: {
             query?: never;
@@ -682,6 +1773,30 @@ export interface paths {
          * @description Change a series.
          */
         patch: operations["patchSeriesBySeriesId"];
+        trace?: never;
+    };
+    "/api/v1/series/{series_id}/cover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the cover of a series, a JPEG.
+         * @description Show the cover of a series, a JPEG.
+         */
+        get: operations["getSeriesBySeriesIdCover"];
+        /**
+         * Send a cover: a JPEG or PNG picture as it is.
+         * @description Send a cover: a JPEG or PNG picture as it is.
+         */
+        put: operations["putSeriesBySeriesIdCover"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/series/{series_id}/lectures": {
@@ -770,6 +1885,26 @@ export interface paths {
          * @description Delete exactly what a dry run listed, as far as it is still nobody's.
          */
         post: operations["postStorageOrphansDelete"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tags of lectures that one may see.
+         * @description List tags of lectures that one may see.
+         */
+        get: operations["getTags"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -944,6 +2079,58 @@ export interface paths {
         patch: operations["patchUploadsByUploadId"];
         trace?: never;
     };
+    "/api/v1/venues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List places for teaching on site.
+         * @description List places for teaching on site.
+         */
+        get: operations["getVenues"];
+        put?: never;
+        /**
+         * Add a place.
+         * @description Add a place.
+         */
+        post: operations["postVenues"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/venues/{venue_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a place.
+         * @description Show a place.
+         */
+        get: operations["getVenuesByVenueId"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a place.
+         * @description Remove a place.
+         */
+        delete: operations["deleteVenuesByVenueId"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a place. Members left out stay.
+         * @description Change a place. Members left out stay.
+         */
+        patch: operations["patchVenuesByVenueId"];
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -970,6 +2157,8 @@ export interface components {
             role: components["schemas"]["Role"];
             /** Is Disabled */
             is_disabled: boolean;
+            /** Must Change Password */
+            must_change_password: boolean;
             /**
              * Created At
              * Format: date-time
@@ -1011,6 +2200,56 @@ export interface components {
             items: components["schemas"]["Account"][];
         };
         /**
+         * Airing
+         * @description One entry of the timetable.
+         *
+         *     Attributes:
+         *         key: Stable name of this airing.
+         *         state: ``now`` is what the grid says; the player shows the very second.
+         *         catch_up_url: The lecture from its start, once it was aired, for whoever may see it.
+         *         problem: Why it is not aired as planned; for whoever curates channels.
+         */
+        Airing: {
+            /** Key */
+            key: string;
+            /** Channel Id */
+            channel_id: string;
+            /** Channel Title */
+            channel_title: string;
+            /** Programme Id */
+            programme_id: string;
+            /** Lecture Id */
+            lecture_id: string;
+            /** Title */
+            title: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "past" | "now" | "later";
+            /** Is Repeat */
+            is_repeat: boolean;
+            /** Catch Up Url */
+            catch_up_url: string | null;
+            /** Problem */
+            problem: string | null;
+        };
+        /** AiringList */
+        AiringList: {
+            /** Items */
+            items: components["schemas"]["Airing"][];
+        };
+        /**
          * Attempt
          * @description One claim of a unit; ``outcome`` is null while it runs, ``cause`` names a kind of failure.
          */
@@ -1038,6 +2277,60 @@ export interface components {
          * @enum {string}
          */
         AttemptOutcome: "done" | "failed" | "lost" | "released" | "stopped";
+        /**
+         * AudienceExample
+         * @description A member whom the rule means; the name is masked, category and level are keys.
+         */
+        AudienceExample: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Unit Name */
+            unit_name: string | null;
+            /** Category */
+            category: string | null;
+            /** Level */
+            level: string | null;
+        };
+        /**
+         * AudiencePreview
+         * @description How many members the rule means, as far as whoever asks may see, and a few of them.
+         */
+        AudiencePreview: {
+            /** Members Count */
+            members_count: number;
+            /** Examples */
+            examples: components["schemas"]["AudienceExample"][];
+        };
+        /**
+         * AudienceQuestion
+         * @description A rule to try out.
+         */
+        AudienceQuestion: {
+            rule: components["schemas"]["AudienceRule"];
+        };
+        /**
+         * AudienceRule
+         * @description Whom something is for. Equal rules compare equal and are stored as the same JSON.
+         */
+        AudienceRule: {
+            /**
+             * Units
+             * @default []
+             */
+            units?: string[];
+            /**
+             * Categories
+             * @default []
+             */
+            categories?: string[];
+            /**
+             * Levels
+             * @default []
+             */
+            levels?: string[];
+        };
         /** AuditActor */
         AuditActor: {
             /** Id */
@@ -1079,6 +2372,100 @@ export interface components {
             total: number;
             /** Items */
             items: components["schemas"]["AuditEntry"][];
+        };
+        /**
+         * Award
+         * @description A prize that a film won.
+         */
+        Award: {
+            /** Title */
+            title: string;
+            /**
+             * Organiser
+             * @default
+             */
+            organiser?: string;
+            /**
+             * Year
+             * @default null
+             */
+            year?: number | null;
+            /**
+             * Rank
+             * @default
+             */
+            rank?: string;
+        };
+        /**
+         * BrokenLink
+         * @description An item that members do not see although its menu says they should.
+         */
+        BrokenLink: {
+            /** Menu Id */
+            menu_id: string;
+            /** Menu Title */
+            menu_title: string;
+            /** Is Published */
+            is_published: boolean;
+            /** Section Title */
+            section_title: string;
+            /** Item Id */
+            item_id: string;
+            /** Item Title */
+            item_title: string;
+            kind: components["schemas"]["ItemKind"];
+            /** Target Id */
+            target_id: string | null;
+            state: components["schemas"]["TargetState"];
+            /** Reason */
+            reason: string;
+        };
+        /** BrokenLinks */
+        BrokenLinks: {
+            /** Items */
+            items: components["schemas"]["BrokenLink"][];
+        };
+        /** BulkAnswer */
+        BulkAnswer: {
+            /** Changed Count */
+            changed_count: number;
+        };
+        /**
+         * BulkChange
+         * @description One change for many lectures, all or none; ``add_tags`` keeps the others.
+         */
+        BulkChange: {
+            /** Lecture Ids */
+            lecture_ids: string[];
+            /**
+             * Form
+             * @default null
+             */
+            form?: string | null;
+            /** @default null */
+            visibility?: components["schemas"]["Visibility"] | null;
+            /**
+             * Hours
+             * @default null
+             */
+            hours?: number | string | null;
+            /**
+             * Review By
+             * @default null
+             */
+            review_by?: string | null;
+            /** @default null */
+            audience?: components["schemas"]["AudienceRule"] | null;
+            /**
+             * Add Tags
+             * @default []
+             */
+            add_tags?: string[];
+            /**
+             * Add To Series
+             * @default null
+             */
+            add_to_series?: string | null;
         };
         /**
          * CaptionOrigin
@@ -1146,6 +2533,94 @@ export interface components {
             /** Cues */
             cues: components["schemas"]["CueBody"][];
         };
+        /**
+         * ChangeKind
+         * @enum {string}
+         */
+        ChangeKind: "added" | "removed" | "moved" | "changed";
+        /**
+         * Channel
+         * @description A channel with what is on and what comes.
+         *
+         *     Attributes:
+         *         audience: The rule; ``null`` unless ``may_manage``. ``filler`` so.
+         *         may_seek: Else players hide the time line.
+         */
+        Channel: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Description */
+            description: string;
+            visibility: components["schemas"]["ChannelVisibility"];
+            /** Audience */
+            audience: {
+                [key: string]: unknown;
+            } | null;
+            /** May Seek */
+            may_seek: boolean;
+            /** Position */
+            position: number;
+            filler: components["schemas"]["FillerRef"] | null;
+            now: components["schemas"]["Airing"] | null;
+            next: components["schemas"]["Airing"] | null;
+            playback: components["schemas"]["ChannelPlayback"];
+            /** Watch Url */
+            watch_url: string;
+            /** May Manage */
+            may_manage: boolean;
+        };
+        /** ChannelChange */
+        ChannelChange: {
+            /**
+             * Title
+             * @default null
+             */
+            title?: string | null;
+            /**
+             * Description
+             * @default null
+             */
+            description?: string | null;
+            /** @default null */
+            visibility?: components["schemas"]["ChannelVisibility"] | null;
+            /** @default null */
+            audience?: components["schemas"]["AudienceRule"] | null;
+            /**
+             * May Seek
+             * @default null
+             */
+            may_seek?: boolean | null;
+            /**
+             * Filler Id
+             * @default null
+             */
+            filler_id?: string | null;
+            /**
+             * Position
+             * @default null
+             */
+            position?: number | null;
+        };
+        /** ChannelList */
+        ChannelList: {
+            /** Items */
+            items: components["schemas"]["Channel"][];
+        };
+        /** ChannelPlayback */
+        ChannelPlayback: {
+            /** Hls Url */
+            hls_url: string;
+            /** Audio Url */
+            audio_url: string;
+        };
+        /**
+         * ChannelVisibility
+         * @description Who may watch a channel; ``audience`` are the members whom its rule fits.
+         * @enum {string}
+         */
+        ChannelVisibility: "public" | "members" | "audience";
         /** Chapter */
         Chapter: {
             /** Start S */
@@ -1170,7 +2645,7 @@ export interface components {
             /** Version */
             version: number;
             /** Suggestions */
-            suggestions: components["schemas"]["Suggestion"][];
+            suggestions: components["schemas"]["vod__chapters__schemas__Suggestion"][];
         };
         /**
          * ChaptersChange
@@ -1198,6 +2673,8 @@ export interface components {
             role: components["schemas"]["Role"];
             /** Is Disabled */
             is_disabled: boolean;
+            /** Must Change Password */
+            must_change_password: boolean;
             /**
              * Created At
              * Format: date-time
@@ -1245,6 +2722,44 @@ export interface components {
             poster_url: string | null;
             publish: components["schemas"]["PublishInfo"];
         };
+        /**
+         * CreatedMember
+         * @description A new member with the code they sign in with first; shown once.
+         */
+        CreatedMember: {
+            /** Id */
+            id: string;
+            /** Display Name */
+            display_name: string;
+            /** Staff No */
+            staff_no: string | null;
+            /** Phone */
+            phone: string | null;
+            unit: components["schemas"]["OrgUnitRef"] | null;
+            /** Category */
+            category: string | null;
+            /** Level */
+            level: string | null;
+            role: components["schemas"]["Role"];
+            /** Is Disabled */
+            is_disabled: boolean;
+            /** Is Activated */
+            is_activated: boolean;
+            /** May Change */
+            may_change: boolean;
+            /** Login */
+            login: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Scopes */
+            scopes: components["schemas"]["MemberScope"][];
+            /** May Grant */
+            may_grant: boolean;
+            code: components["schemas"]["OneTimeCode"];
+        };
         /** CueBody */
         CueBody: {
             /** Start Ms */
@@ -1265,6 +2780,60 @@ export interface components {
             end_ms: number;
             /** Text */
             text: string;
+        };
+        /**
+         * Difference
+         * @description One thing that happened to the menu, a section or an item.
+         */
+        Difference: {
+            kind: components["schemas"]["ChangeKind"];
+            /**
+             * Node
+             * @enum {string}
+             */
+            node: "menu" | "section" | "item";
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            item_kind: components["schemas"]["ItemKind"] | null;
+            place: components["schemas"]["PlaceInMenu"] | null;
+            former_place: components["schemas"]["PlaceInMenu"] | null;
+            /** Fields */
+            fields: components["schemas"]["FieldDifference"][];
+        };
+        /**
+         * Document
+         * @description A file to keep.
+         */
+        Document: {
+            /** Id */
+            id: string;
+            /** Filename */
+            filename: string;
+            /** Content Type */
+            content_type: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Url */
+            url: string;
+        };
+        /**
+         * DraftMerge
+         * @description Two states of the draft: what the editor began with, and what became of it.
+         */
+        DraftMerge: {
+            base: components["schemas"]["MenuContent"];
+            mine: components["schemas"]["MenuContent"];
+        };
+        /** DraftSave */
+        DraftSave: {
+            /**
+             * Version
+             * @description The draft's version that was seen
+             */
+            version: number;
+            content: components["schemas"]["MenuContent"];
         };
         /**
          * Edit
@@ -1347,6 +2916,86 @@ export interface components {
             /** Items */
             items: components["schemas"]["FailedUnit"][];
         };
+        /** FieldDifference */
+        FieldDifference: {
+            /** Name */
+            name: string;
+            /** Before */
+            before: unknown;
+            /** After */
+            after: unknown;
+        };
+        /** FillerRef */
+        FillerRef: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * Film
+         * @description What the film library knows of a lecture; awards are listed as they were given.
+         */
+        Film: {
+            /** Category */
+            category: string;
+            /**
+             * Producer
+             * @default
+             */
+            producer?: string;
+            /**
+             * Produced Year
+             * @default null
+             */
+            produced_year?: number | null;
+            /**
+             * Awards
+             * @default []
+             */
+            awards?: components["schemas"]["Award"][];
+        };
+        /**
+         * Form
+         * @description One entry of the list of forms; ``key`` stays when the name changes.
+         */
+        Form: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            /**
+             * Is Offered
+             * @default true
+             */
+            is_offered?: boolean;
+        };
+        /**
+         * FormList
+         * @description In the order in which they are offered.
+         */
+        FormList: {
+            /** Items */
+            items: components["schemas"]["Form"][];
+        };
+        /** FormRef */
+        FormRef: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * GrantedScope
+         * @description A role in one sub-tree, named by its unit.
+         */
+        GrantedScope: {
+            role: components["schemas"]["Role"];
+            /** Unit Id */
+            unit_id: string;
+            /** Unit Name */
+            unit_name: string;
+        };
         /** Home */
         Home: {
             /** Live */
@@ -1364,12 +3013,174 @@ export interface components {
             /** Urls */
             urls: string[];
         };
+        /**
+         * ImportCounts
+         * @description What the rows of a roster mean, or did.
+         */
+        ImportCounts: {
+            /** Inserted */
+            inserted: number;
+            /** Updated */
+            updated: number;
+            /** Unchanged */
+            unchanged: number;
+            /** Failed */
+            failed: number;
+        };
+        /**
+         * ImportState
+         * @description Where a roster import is; drawn in ``vod.people.imports``.
+         * @enum {string}
+         */
+        ImportState: "uploaded" | "checking" | "checked" | "confirmed" | "applying" | "done" | "failed" | "cancelled";
+        /**
+         * Instructor
+         * @description A teacher of the pool.
+         *
+         *     Attributes:
+         *         account_id: The account they sign in with, for editors; null for everybody else.
+         *         is_orderable: Appointed today: may be ordered. Before and after the appointment not.
+         *         lectures_count: Those that whoever asks may see; ``hours`` is their sum.
+         */
+        Instructor: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Unit Name */
+            unit_name: string;
+            /** Job Title */
+            job_title: string;
+            /** Level */
+            level: string;
+            /** Topics */
+            topics: string[];
+            /** Biography */
+            biography: string;
+            /** Appointed From */
+            appointed_from: string | null;
+            /** Appointed Until */
+            appointed_until: string | null;
+            /** Is Orderable */
+            is_orderable: boolean;
+            /** Is Published */
+            is_published: boolean;
+            /** Portrait Url */
+            portrait_url: string | null;
+            /** Account Id */
+            account_id: string | null;
+            /** Lectures Count */
+            lectures_count: number;
+            /** Hours */
+            hours: number;
+        };
+        /**
+         * InstructorChange
+         * @description Members left out stay; null clears days and the account.
+         */
+        InstructorChange: {
+            /**
+             * Unit Name
+             * @default null
+             */
+            unit_name?: string | null;
+            /**
+             * Job Title
+             * @default null
+             */
+            job_title?: string | null;
+            /**
+             * Level
+             * @default null
+             */
+            level?: string | null;
+            /**
+             * Topics
+             * @default null
+             */
+            topics?: string[] | null;
+            /**
+             * Biography
+             * @default null
+             */
+            biography?: string | null;
+            /**
+             * Appointed From
+             * @default null
+             */
+            appointed_from?: string | null;
+            /**
+             * Appointed Until
+             * @default null
+             */
+            appointed_until?: string | null;
+            /**
+             * Account Id
+             * @default null
+             */
+            account_id?: string | null;
+            /**
+             * Is Published
+             * @default null
+             */
+            is_published?: boolean | null;
+            /**
+             * Name
+             * @default null
+             */
+            name?: string | null;
+        };
+        /** InstructorPage */
+        InstructorPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["Instructor"][];
+        };
         /** InstructorRef */
         InstructorRef: {
             /** Id */
             id: string;
             /** Display Name */
             display_name: string;
+        };
+        /**
+         * ItemKind
+         * @description What an item leads to; a heading leads nowhere, it names the items below it.
+         * @enum {string}
+         */
+        ItemKind: "lecture" | "series" | "live_class" | "channel" | "link" | "heading";
+        /**
+         * ItemShown
+         * @description An item as a member sees it; the title is its own or that of what it leads to.
+         */
+        ItemShown: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["ItemKind"];
+            /** Title */
+            title: string;
+            /** Note */
+            note: string;
+            /** Is Required */
+            is_required: boolean;
+            /** Target Id */
+            target_id: string | null;
+            /** Url */
+            url: string | null;
+            /** Poster Url */
+            poster_url: string | null;
+            /** Duration S */
+            duration_s: number | null;
+            /** Lectures Count */
+            lectures_count: number | null;
+            /** Starts At */
+            starts_at: string | null;
+            class_state: components["schemas"]["ClassState"] | null;
         };
         /**
          * Job
@@ -1545,7 +3356,10 @@ export interface components {
          * @description A replay or recorded lesson.
          *
          *     Attributes:
+         *         introduction: A little HTML, harmless.
          *         duration_s: Of what plays.
+         *         audience: For those who may manage it; null for everybody else.
+         *         version: Goes with the next change, so that nobody overwrites unseen ones.
          *         chapters: In the time of what plays, like the captions' addresses.
          *         is_partial: More renditions are being made; those that are ``done`` play.
          *         source: For those who may change the material; null for everybody else.
@@ -1560,6 +3374,34 @@ export interface components {
             /** Description */
             description: string;
             state: components["schemas"]["LectureState"];
+            kind: components["schemas"]["LectureKind"];
+            form: components["schemas"]["FormRef"] | null;
+            /** Tags */
+            tags: string[];
+            /** Introduction */
+            introduction: string;
+            /** Hours */
+            hours: number;
+            /** Instructors */
+            instructors: components["schemas"]["Teacher"][];
+            /** Documents */
+            documents: components["schemas"]["Document"][];
+            film: components["schemas"]["Film"] | null;
+            /** Source Label */
+            source_label: string | null;
+            /** Licence */
+            licence: string | null;
+            /** External Id */
+            external_id: string | null;
+            /** External Url */
+            external_url: string | null;
+            /** Review By */
+            review_by: string | null;
+            /** Review Step */
+            review_step: number;
+            audience: components["schemas"]["AudienceRule"] | null;
+            /** Version */
+            version: number;
             visibility: components["schemas"]["Visibility"];
             publication: components["schemas"]["Publication"];
             /** Publish At */
@@ -1606,30 +3448,95 @@ export interface components {
         };
         /**
          * LectureChange
-         * @description What an editor may change.
+         * @description What an editor may change. Null clears form, film, labels, addresses and days.
          *
          *     Attributes:
-         *         series_ids: Exactly these; at the end of those that are new to it.
+         *         version: Of the lecture that was changed; 409 if somebody else has changed it since.
          */
         LectureChange: {
+            /**
+             * Description
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * Introduction
+             * @default null
+             */
+            introduction?: string | null;
+            /** @default null */
+            visibility?: components["schemas"]["Visibility"] | null;
+            /**
+             * Form
+             * @default null
+             */
+            form?: string | null;
+            /**
+             * Tags
+             * @default null
+             */
+            tags?: string[] | null;
+            /**
+             * Hours
+             * @default null
+             */
+            hours?: number | string | null;
+            /**
+             * Instructor Ids
+             * @default null
+             */
+            instructor_ids?: string[] | null;
+            /**
+             * Series Ids
+             * @default null
+             */
+            series_ids?: string[] | null;
+            /** @default null */
+            film?: components["schemas"]["Film"] | null;
+            /**
+             * Source Label
+             * @default null
+             */
+            source_label?: string | null;
+            /**
+             * Licence
+             * @default null
+             */
+            licence?: string | null;
+            /**
+             * External Id
+             * @default null
+             */
+            external_id?: string | null;
+            /**
+             * External Url
+             * @default null
+             */
+            external_url?: string | null;
+            /**
+             * Review By
+             * @default null
+             */
+            review_by?: string | null;
+            /** @default null */
+            audience?: components["schemas"]["AudienceRule"] | null;
             /**
              * Title
              * @default null
              */
             title?: string | null;
             /**
-             * Description
+             * Version
              * @default null
              */
-            description?: string | null;
-            /** @default null */
-            visibility?: components["schemas"]["Visibility"] | null;
-            /**
-             * Series Ids
-             * @default null
-             */
-            series_ids?: string[] | null;
+            version?: number | null;
         };
+        /**
+         * LectureKind
+         * @description What there is to study: sound and picture, papers, or a page elsewhere.
+         * @enum {string}
+         */
+        LectureKind: "media" | "document" | "link";
         /** LecturePage */
         LecturePage: {
             /** Page */
@@ -1771,6 +3678,449 @@ export interface components {
             whep_url: string | null;
         };
         /**
+         * MarkedText
+         * @description A text as it is, and where in it the words are that were looked for.
+         */
+        MarkedText: {
+            /** Text */
+            text: string;
+            /** Ranges */
+            ranges: components["schemas"]["TextRange"][];
+        };
+        /**
+         * Member
+         * @description Somebody of a unit, as lists show them: the phone number is masked.
+         *
+         *     ``is_activated``: they have a password. ``may_change``: whoever asks may change and reset.
+         */
+        Member: {
+            /** Id */
+            id: string;
+            /** Display Name */
+            display_name: string;
+            /** Staff No */
+            staff_no: string | null;
+            /** Phone */
+            phone: string | null;
+            unit: components["schemas"]["OrgUnitRef"] | null;
+            /** Category */
+            category: string | null;
+            /** Level */
+            level: string | null;
+            role: components["schemas"]["Role"];
+            /** Is Disabled */
+            is_disabled: boolean;
+            /** Is Activated */
+            is_activated: boolean;
+            /** May Change */
+            may_change: boolean;
+        };
+        /**
+         * MemberChange
+         * @description What may be changed of a member; null empties a field.
+         */
+        MemberChange: {
+            /**
+             * Display Name
+             * @default null
+             */
+            display_name?: string | null;
+            /**
+             * Unit Id
+             * @default null
+             */
+            unit_id?: string | null;
+            /**
+             * Staff No
+             * @default null
+             */
+            staff_no?: string | null;
+            /**
+             * Phone
+             * @default null
+             */
+            phone?: string | null;
+            /**
+             * Category
+             * @default null
+             */
+            category?: string | null;
+            /**
+             * Level
+             * @default null
+             */
+            level?: string | null;
+            /**
+             * Is Disabled
+             * @default null
+             */
+            is_disabled?: boolean | null;
+        };
+        /**
+         * MemberDetail
+         * @description One member; ``phone`` is whole for whoever may change it.
+         */
+        MemberDetail: {
+            /** Id */
+            id: string;
+            /** Display Name */
+            display_name: string;
+            /** Staff No */
+            staff_no: string | null;
+            /** Phone */
+            phone: string | null;
+            unit: components["schemas"]["OrgUnitRef"] | null;
+            /** Category */
+            category: string | null;
+            /** Level */
+            level: string | null;
+            role: components["schemas"]["Role"];
+            /** Is Disabled */
+            is_disabled: boolean;
+            /** Is Activated */
+            is_activated: boolean;
+            /** May Change */
+            may_change: boolean;
+            /** Login */
+            login: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Scopes */
+            scopes: components["schemas"]["MemberScope"][];
+            /** May Grant */
+            may_grant: boolean;
+        };
+        /**
+         * MemberListChange
+         * @description A whole list from now on, in order; what is not in it goes, unless it is in use.
+         */
+        MemberListChange: {
+            /** Items */
+            items: components["schemas"]["NewListEntry"][];
+        };
+        /**
+         * MemberListEntry
+         * @description A category or level; ``members_count`` says whether it is in use.
+         */
+        MemberListEntry: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            /** Members Count */
+            members_count: number;
+        };
+        /**
+         * MemberLists
+         * @description The words that describe members, in order.
+         */
+        MemberLists: {
+            /** Categories */
+            categories: components["schemas"]["MemberListEntry"][];
+            /** Levels */
+            levels: components["schemas"]["MemberListEntry"][];
+        };
+        /** MemberPage */
+        MemberPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["Member"][];
+        };
+        /**
+         * MemberScope
+         * @description A role in one sub-tree.
+         */
+        MemberScope: {
+            role: components["schemas"]["Role"];
+            unit: components["schemas"]["OrgUnitRef"];
+        };
+        /**
+         * MemberState
+         * @description Which accounts a list shows.
+         * @enum {string}
+         */
+        MemberState: "active" | "waiting" | "disabled";
+        /**
+         * MenuChange
+         * @description What is not part of versions. ``is_withdrawn``: members see it no more.
+         */
+        MenuChange: {
+            /**
+             * Position
+             * @default null
+             */
+            position?: number | null;
+            /**
+             * Is Withdrawn
+             * @default null
+             */
+            is_withdrawn?: boolean | null;
+        };
+        /**
+         * MenuContent
+         * @description A whole menu.
+         */
+        MenuContent: {
+            audience: components["schemas"]["AudienceRule"];
+            /** Shows From */
+            shows_from: string | null;
+            /** Shows Until */
+            shows_until: string | null;
+            /** Title */
+            title: string;
+            /** Note */
+            note: string;
+            /** Sections */
+            sections: components["schemas"]["MenuSection"][];
+        };
+        /**
+         * MenuDiff
+         * @description Differences of two versions; null is the draft, or before the first version nothing.
+         */
+        MenuDiff: {
+            /** Before */
+            before: number | null;
+            /** After */
+            after: number | null;
+            /** Changes */
+            changes: components["schemas"]["Difference"][];
+        };
+        /**
+         * MenuDraft
+         * @description A draft. ``gap``: what is missing before it can be published.
+         */
+        MenuDraft: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            unit: components["schemas"]["UnitRef"] | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "draft" | "scheduled" | "published" | "withdrawn";
+            /** Version */
+            version: number;
+            /**
+             * Saved At
+             * Format: date-time
+             */
+            saved_at: string;
+            /** Saved By */
+            saved_by: string | null;
+            /** Number */
+            number: number | null;
+            /** Next Begins At */
+            next_begins_at: string | null;
+            /** Has Changes */
+            has_changes: boolean;
+            /** Position */
+            position: number;
+            /** Broken Count */
+            broken_count: number;
+            content: components["schemas"]["MenuContent"];
+            /** Targets */
+            targets: components["schemas"]["TargetInfo"][];
+            /** Gap */
+            gap: string | null;
+        };
+        /**
+         * MenuItem
+         * @description One line of a section.
+         *
+         *     Attributes:
+         *         title: Instead of the target's own title; links and headings have no other.
+         *         target_id: Of the lecture, series, class or channel.
+         *         url: Of a link.
+         */
+        MenuItem: {
+            audience: components["schemas"]["AudienceRule"];
+            /** Shows From */
+            shows_from: string | null;
+            /** Shows Until */
+            shows_until: string | null;
+            /** Id */
+            id: string;
+            kind: components["schemas"]["ItemKind"];
+            /** Title */
+            title: string;
+            /** Note */
+            note: string;
+            /** Target Id */
+            target_id: string | null;
+            /** Url */
+            url: string | null;
+            /** Is Required */
+            is_required: boolean;
+        };
+        /**
+         * MenuList
+         * @description All menus that are for this member, in order.
+         */
+        MenuList: {
+            /** Items */
+            items: components["schemas"]["MenuSummary"][];
+        };
+        /**
+         * MenuPreview
+         * @description What one member would see; no menus when none is for them.
+         */
+        MenuPreview: {
+            /** Menus */
+            menus: components["schemas"]["MenuShown"][];
+        };
+        /**
+         * MenuRow
+         * @description A menu in the editors' list.
+         */
+        MenuRow: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            unit: components["schemas"]["UnitRef"] | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "draft" | "scheduled" | "published" | "withdrawn";
+            /** Version */
+            version: number;
+            /**
+             * Saved At
+             * Format: date-time
+             */
+            saved_at: string;
+            /** Saved By */
+            saved_by: string | null;
+            /** Number */
+            number: number | null;
+            /** Next Begins At */
+            next_begins_at: string | null;
+            /** Has Changes */
+            has_changes: boolean;
+            /** Position */
+            position: number;
+            /** Broken Count */
+            broken_count: number;
+        };
+        /** MenuRowPage */
+        MenuRowPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["MenuRow"][];
+        };
+        /** MenuSection */
+        MenuSection: {
+            audience: components["schemas"]["AudienceRule"];
+            /** Shows From */
+            shows_from: string | null;
+            /** Shows Until */
+            shows_until: string | null;
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Note */
+            note: string;
+            /** Items */
+            items: components["schemas"]["MenuItem"][];
+        };
+        /**
+         * MenuShown
+         * @description A menu as one member sees it; ``number`` is that of the version, null for a draft.
+         */
+        MenuShown: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Note */
+            note: string;
+            unit: components["schemas"]["UnitRef"] | null;
+            /** Number */
+            number: number | null;
+            /** Sections */
+            sections: components["schemas"]["SectionShown"][];
+        };
+        /**
+         * MenuSummary
+         * @description A menu in a list; counted are items that the member sees.
+         */
+        MenuSummary: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Note */
+            note: string;
+            unit: components["schemas"]["UnitRef"] | null;
+            /** Number */
+            number: number;
+            /** Items Count */
+            items_count: number;
+            /** Sections */
+            sections: components["schemas"]["SectionSummary"][];
+        };
+        /** MergeConflict */
+        MergeConflict: {
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "field" | "removed" | "place" | "order";
+            /** Field */
+            field: string;
+            /** Title */
+            title: string;
+            /** Base */
+            base: unknown;
+            /** Mine */
+            mine: unknown;
+            /** Theirs */
+            theirs: unknown;
+        };
+        /**
+         * MergedDraft
+         * @description Both changes together; of each conflict mine was taken. ``version`` is what to save over.
+         */
+        MergedDraft: {
+            /** Version */
+            version: number;
+            content: components["schemas"]["MenuContent"];
+            /** Conflicts */
+            conflicts: components["schemas"]["MergeConflict"][];
+            /** Saved By */
+            saved_by: string | null;
+            /**
+             * Saved At
+             * Format: date-time
+             */
+            saved_at: string;
+        };
+        /**
+         * Move
+         * @description What somebody, or the clock, does.
+         * @enum {string}
+         */
+        Move: "submit" | "approve" | "reject" | "retract" | "publish" | "withdraw";
+        /**
          * NewAccount
          * @description An account to create; without a password one is made and answered once.
          */
@@ -1786,6 +4136,183 @@ export interface components {
              * @default null
              */
             password?: string | null;
+        };
+        /** NewChannel */
+        NewChannel: {
+            /** Title */
+            title: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** @default members */
+            visibility?: components["schemas"]["ChannelVisibility"];
+            /**
+             * @default {
+             *       "units": [],
+             *       "categories": [],
+             *       "levels": []
+             *     }
+             */
+            audience?: components["schemas"]["AudienceRule"];
+            /**
+             * May Seek
+             * @default true
+             */
+            may_seek?: boolean;
+            /**
+             * Filler Id
+             * @default null
+             */
+            filler_id?: string | null;
+            /**
+             * Position
+             * @default 0
+             */
+            position?: number;
+        };
+        /** NewInstructor */
+        NewInstructor: {
+            /**
+             * Unit Name
+             * @default null
+             */
+            unit_name?: string | null;
+            /**
+             * Job Title
+             * @default null
+             */
+            job_title?: string | null;
+            /**
+             * Level
+             * @default null
+             */
+            level?: string | null;
+            /**
+             * Topics
+             * @default null
+             */
+            topics?: string[] | null;
+            /**
+             * Biography
+             * @default null
+             */
+            biography?: string | null;
+            /**
+             * Appointed From
+             * @default null
+             */
+            appointed_from?: string | null;
+            /**
+             * Appointed Until
+             * @default null
+             */
+            appointed_until?: string | null;
+            /**
+             * Account Id
+             * @default null
+             */
+            account_id?: string | null;
+            /**
+             * Is Published
+             * @default null
+             */
+            is_published?: boolean | null;
+            /** Name */
+            name: string;
+        };
+        /**
+         * NewLecture
+         * @description A lecture without media: papers to read or a page elsewhere.
+         */
+        NewLecture: {
+            /**
+             * Description
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * Introduction
+             * @default null
+             */
+            introduction?: string | null;
+            /** @default null */
+            visibility?: components["schemas"]["Visibility"] | null;
+            /**
+             * Form
+             * @default null
+             */
+            form?: string | null;
+            /**
+             * Tags
+             * @default null
+             */
+            tags?: string[] | null;
+            /**
+             * Hours
+             * @default null
+             */
+            hours?: number | string | null;
+            /**
+             * Instructor Ids
+             * @default null
+             */
+            instructor_ids?: string[] | null;
+            /**
+             * Series Ids
+             * @default null
+             */
+            series_ids?: string[] | null;
+            /** @default null */
+            film?: components["schemas"]["Film"] | null;
+            /**
+             * Source Label
+             * @default null
+             */
+            source_label?: string | null;
+            /**
+             * Licence
+             * @default null
+             */
+            licence?: string | null;
+            /**
+             * External Id
+             * @default null
+             */
+            external_id?: string | null;
+            /**
+             * External Url
+             * @default null
+             */
+            external_url?: string | null;
+            /**
+             * Review By
+             * @default null
+             */
+            review_by?: string | null;
+            /** @default null */
+            audience?: components["schemas"]["AudienceRule"] | null;
+            /** Title */
+            title: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "document" | "link";
+        };
+        /**
+         * NewListEntry
+         * @description An entry to keep (its ``key``) or to add (without one).
+         */
+        NewListEntry: {
+            /**
+             * Key
+             * @default null
+             */
+            key?: string | null;
+            /** Name */
+            name: string;
         };
         /**
          * NewLiveClass
@@ -1821,6 +4348,101 @@ export interface components {
              */
             instructor_id?: string | null;
         };
+        /**
+         * NewMember
+         * @description A member to create; without ``login`` it is made of the staff number.
+         */
+        NewMember: {
+            /** Display Name */
+            display_name: string;
+            /** Unit Id */
+            unit_id: string;
+            /**
+             * Staff No
+             * @default null
+             */
+            staff_no?: string | null;
+            /**
+             * Phone
+             * @default null
+             */
+            phone?: string | null;
+            /**
+             * Category
+             * @default null
+             */
+            category?: string | null;
+            /**
+             * Level
+             * @default null
+             */
+            level?: string | null;
+            /**
+             * Login
+             * @default null
+             */
+            login?: string | null;
+        };
+        /** NewMenu */
+        NewMenu: {
+            /** Title */
+            title: string;
+            /**
+             * Unit Id
+             * @default null
+             */
+            unit_id?: string | null;
+        };
+        /**
+         * NewOrgUnit
+         * @description A unit to create, as the last of its siblings; without ``parent_id`` at the top.
+         */
+        NewOrgUnit: {
+            /**
+             * Parent Id
+             * @default null
+             */
+            parent_id?: string | null;
+            /** Name */
+            name: string;
+            kind: components["schemas"]["UnitKind"];
+        };
+        /**
+         * NewProgramme
+         * @description ``may_overlap``: put it there although something else is cut off.
+         */
+        NewProgramme: {
+            /** Lecture Id */
+            lecture_id: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /** Weekdays */
+            weekdays?: number[];
+            /**
+             * Until
+             * @default null
+             */
+            until?: string | null;
+            /** Exceptions */
+            exceptions?: string[];
+            /**
+             * May Overlap
+             * @default false
+             */
+            may_overlap?: boolean;
+        };
+        /**
+         * NewScope
+         * @description A role in one sub-tree: ``editor`` or ``unit_admin``.
+         */
+        NewScope: {
+            role: components["schemas"]["Role"];
+            /** Unit Id */
+            unit_id: string;
+        };
         /** NewSeries */
         NewSeries: {
             /** Title */
@@ -1830,6 +4452,148 @@ export interface components {
              * @default
              */
             description?: string;
+            /**
+             * Introduction
+             * @default
+             */
+            introduction?: string;
+            /**
+             * Planned Count
+             * @default null
+             */
+            planned_count?: number | null;
+            /**
+             * Is Published
+             * @default true
+             */
+            is_published?: boolean;
+        };
+        /** NewVenue */
+        NewVenue: {
+            /**
+             * Place
+             * @default null
+             */
+            place?: string | null;
+            /**
+             * Description
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * Contact Name
+             * @default null
+             */
+            contact_name?: string | null;
+            /**
+             * Contact Phone
+             * @default null
+             */
+            contact_phone?: string | null;
+            /**
+             * Capacity Count
+             * @default null
+             */
+            capacity_count?: number | null;
+            /**
+             * Is Published
+             * @default null
+             */
+            is_published?: boolean | null;
+            /** Name */
+            name: string;
+            kind: components["schemas"]["VenueKind"];
+        };
+        /**
+         * OneTimeCode
+         * @description Signs in once, to choose a password. Shown once.
+         */
+        OneTimeCode: {
+            /** Login */
+            login: string;
+            /** Code */
+            code: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
+         * OrgUnit
+         * @description A node of the organisation tree.
+         *
+         *     ``members_count`` is of its whole sub-tree, ``own_members_count`` without what is below;
+         *     disabled accounts do not count. ``may_change``: rename, move, delete it.
+         */
+        OrgUnit: {
+            /** Id */
+            id: string;
+            /** Parent Id */
+            parent_id: string | null;
+            /** Name */
+            name: string;
+            /** Full Name */
+            full_name: string;
+            kind: components["schemas"]["UnitKind"];
+            /** Position */
+            position: number;
+            /** Children Count */
+            children_count: number;
+            /** Members Count */
+            members_count: number;
+            /** Own Members Count */
+            own_members_count: number;
+            /** May Change */
+            may_change: boolean;
+            /** May Add */
+            may_add: boolean;
+        };
+        /**
+         * OrgUnitChange
+         * @description Rename, move (``parent_id``; null is the top), order (``position`` among siblings).
+         */
+        OrgUnitChange: {
+            /**
+             * Name
+             * @default null
+             */
+            name?: string | null;
+            /** @default null */
+            kind?: components["schemas"]["UnitKind"] | null;
+            /**
+             * Parent Id
+             * @default null
+             */
+            parent_id?: string | null;
+            /**
+             * Position
+             * @default null
+             */
+            position?: number | null;
+        };
+        /** OrgUnitPage */
+        OrgUnitPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["OrgUnit"][];
+        };
+        /**
+         * OrgUnitRef
+         * @description A unit as others mention it; ``full_name`` from the root down, parted by " / ".
+         */
+        OrgUnitRef: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Full Name */
+            full_name: string;
         };
         /**
          * OrphanChoice
@@ -1887,7 +4651,9 @@ export interface components {
         };
         /**
          * OwnAccountChange
-         * @description Change of one's own account; a new password needs the current one.
+         * @description Change of one's own account.
+         *
+         *     A new password needs the current one, unless ``must_change_password`` is set.
          */
         OwnAccountChange: {
             /**
@@ -1905,6 +4671,22 @@ export interface components {
              * @default null
              */
             new_password?: string | null;
+        };
+        /**
+         * Place
+         * @description A slot of a page.
+         * @enum {string}
+         */
+        Place: "home" | "library" | "menus";
+        /**
+         * PlaceInMenu
+         * @description Place counts from 1; ``section`` is empty for sections themselves.
+         */
+        PlaceInMenu: {
+            /** Section */
+            section: string;
+            /** Place */
+            place: number;
         };
         /**
          * PlannedRendition
@@ -1926,6 +4708,11 @@ export interface components {
             state: components["schemas"]["JobState"];
             /** Reason */
             reason: string;
+        };
+        /** PosterChoice */
+        PosterChoice: {
+            /** Name */
+            name: string;
         };
         /**
          * PosterRef
@@ -1973,6 +4760,64 @@ export interface components {
             field?: string | null;
         };
         /**
+         * Programme
+         * @description A lecture in the grid: once, or weekly on ``weekdays`` (0 is Monday, Asia/Shanghai).
+         */
+        Programme: {
+            /** Id */
+            id: string;
+            /** Lecture Id */
+            lecture_id: string;
+            /** Title */
+            title: string;
+            /** Duration S */
+            duration_s: number;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /** Weekdays */
+            weekdays: number[];
+            /** Until */
+            until: string | null;
+            /** Exceptions */
+            exceptions: string[];
+        };
+        /** ProgrammeChange */
+        ProgrammeChange: {
+            /**
+             * Starts At
+             * @default null
+             */
+            starts_at?: string | null;
+            /**
+             * Weekdays
+             * @default null
+             */
+            weekdays?: number[] | null;
+            /**
+             * Until
+             * @default null
+             */
+            until?: string | null;
+            /**
+             * Exceptions
+             * @default null
+             */
+            exceptions?: string[] | null;
+            /**
+             * May Overlap
+             * @default false
+             */
+            may_overlap?: boolean;
+        };
+        /** ProgrammeList */
+        ProgrammeList: {
+            /** Items */
+            items: components["schemas"]["Programme"][];
+        };
+        /**
          * Publication
          * @description Where an item is on its way to the members; the transitions are in ``vod.library.review``.
          *
@@ -1996,6 +4841,27 @@ export interface components {
             /** Ice Servers */
             ice_servers: components["schemas"]["IceServer"][];
         };
+        /**
+         * Publishing
+         * @description Publish the draft; with ``begins_at`` members see it from then on.
+         */
+        Publishing: {
+            /**
+             * Version
+             * @description The draft's version that was seen
+             */
+            version: number;
+            /**
+             * Begins At
+             * @default null
+             */
+            begins_at?: string | null;
+            /**
+             * Note
+             * @default
+             */
+            note?: string;
+        };
         /** Queue */
         Queue: {
             /** Name */
@@ -2006,6 +4872,92 @@ export interface components {
             running: number;
             /** Oldest Wait S */
             oldest_wait_s: number | null;
+        };
+        /** QueuePage */
+        QueuePage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["Standing"][];
+        };
+        /**
+         * RecommendationBody
+         * @description A recommendation; audience and dates are the item's own.
+         */
+        RecommendationBody: {
+            place: components["schemas"]["Place"];
+            item: components["schemas"]["MenuItem"];
+            /**
+             * Position
+             * @default 0
+             */
+            position?: number;
+            /**
+             * Unit Id
+             * @default null
+             */
+            unit_id?: string | null;
+        };
+        /** RecommendationPage */
+        RecommendationPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["RecommendationRow"][];
+        };
+        /**
+         * RecommendationRow
+         * @description A recommendation for editors.
+         */
+        RecommendationRow: {
+            /** Id */
+            id: string;
+            place: components["schemas"]["Place"];
+            unit: components["schemas"]["UnitRef"] | null;
+            item: components["schemas"]["MenuItem"];
+            /** Title */
+            title: string;
+            /** Position */
+            position: number;
+            /** Version */
+            version: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "active" | "expired" | "broken";
+            /** Reason */
+            reason: string | null;
+        };
+        /**
+         * RecommendationSave
+         * @description Change of a recommendation that was seen at ``version``.
+         */
+        RecommendationSave: {
+            /** Version */
+            version: number;
+            item: components["schemas"]["MenuItem"];
+            /**
+             * Position
+             * @default 0
+             */
+            position?: number;
+        };
+        /**
+         * Recommended
+         * @description What is recommended to this member now, in order.
+         */
+        Recommended: {
+            /** Items */
+            items: components["schemas"]["ItemShown"][];
         };
         /**
          * RecordingProgress
@@ -2065,14 +5017,277 @@ export interface components {
             audio_url: string;
         };
         /**
+         * ReviewDeed
+         * @description What happened to a lecture on its way.
+         * @enum {string}
+         */
+        ReviewDeed: "submitted" | "approved" | "rejected" | "retracted";
+        /**
+         * ReviewEntry
+         * @description One deed of the history.
+         */
+        ReviewEntry: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Actor Name */
+            actor_name: string | null;
+            deed: components["schemas"]["ReviewDeed"];
+            /** Step */
+            step: number;
+            /** Step Name */
+            step_name: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ReviewPolicy
+         * @description The steps before anything is published, none to three.
+         *
+         *     Attributes:
+         *         is_by_others: Whoever handed something in, or passed an earlier step, passes none.
+         */
+        ReviewPolicy: {
+            /** Version */
+            version: number;
+            /** Steps */
+            steps: components["schemas"]["ReviewStep"][];
+            /** Is By Others */
+            is_by_others: boolean;
+        };
+        /**
+         * ReviewStep
+         * @description One step; without reviewers any editor passes it.
+         */
+        ReviewStep: {
+            /** Name */
+            name: string;
+            /**
+             * Reviewers
+             * @default []
+             */
+            reviewers?: string[];
+        };
+        /**
          * Role
          * @description What an account is for. Rights are in the policies, not in an order of roles.
          * @enum {string}
          */
         Role: "member" | "instructor" | "editor" | "unit_admin" | "admin";
         /**
+         * Rollback
+         * @description Bring back a version, at once.
+         */
+        Rollback: {
+            /** Number */
+            number: number;
+            /**
+             * Note
+             * @default
+             */
+            note?: string;
+        };
+        /**
+         * RosterError
+         * @description What is wrong with a row: its number in the sheet, the column, a Chinese sentence.
+         */
+        RosterError: {
+            /** Row */
+            row: number;
+            /** Column */
+            column: string;
+            /** Sentence */
+            sentence: string;
+        };
+        /**
+         * RosterErrorPage
+         * @description The first 1000 errors; ``counts.failed`` of the import counts all of them.
+         */
+        RosterErrorPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["RosterError"][];
+        };
+        /**
+         * RosterImport
+         * @description A roster on its way in; ``reason`` says in Chinese why it failed.
+         *
+         *     ``rows_count`` is known once the dry run reads rows.
+         */
+        RosterImport: {
+            /** Id */
+            id: string;
+            /** Filename */
+            filename: string;
+            /** Size Bytes */
+            size_bytes: number;
+            state: components["schemas"]["ImportState"];
+            /** Rows Count */
+            rows_count: number | null;
+            /** Rows Done */
+            rows_done: number;
+            counts: components["schemas"]["ImportCounts"];
+            /** Reason */
+            reason: string | null;
+            /** Created By */
+            created_by: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /** RosterImportPage */
+        RosterImportPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["RosterImport"][];
+        };
+        /**
+         * ScopesChange
+         * @description All scopes somebody has from now on.
+         */
+        ScopesChange: {
+            /** Scopes */
+            scopes: components["schemas"]["NewScope"][];
+        };
+        /**
+         * SearchCounts
+         * @description How many there are of each kind, whichever kind the page shows.
+         */
+        SearchCounts: {
+            /** Lecture */
+            lecture: number;
+            /** Series */
+            series: number;
+            /** Live Class */
+            live_class: number;
+            /** Instructor */
+            instructor: number;
+        };
+        /**
+         * SearchHit
+         * @description One thing that was found.
+         *
+         *     Attributes:
+         *         matched: How far one has to read to find all words: in the title, in who teaches it and
+         *             what it belongs to, in how these sound, in descriptions, in what is said.
+         *         summary: The stretch of a description with the words; null when they are not in there.
+         *         people: Who teaches it.
+         *         duration_s: Of a lecture.
+         *         starts_at: Of a live class; ``state`` too.
+         *         lectures_count: Of a series, those that whoever asks may see.
+         *         moments: Of a lecture, the best ones in the order they are said.
+         */
+        SearchHit: {
+            kind: components["schemas"]["SearchKind"];
+            /** Id */
+            id: string;
+            /**
+             * Matched
+             * @enum {string}
+             */
+            matched: "title" | "label" | "sound" | "text" | "speech";
+            title: components["schemas"]["MarkedText"];
+            summary: components["schemas"]["MarkedText"] | null;
+            /** People */
+            people: string[];
+            series: components["schemas"]["SeriesRef"] | null;
+            /** Poster Url */
+            poster_url: string | null;
+            /** Duration S */
+            duration_s: number | null;
+            /** Starts At */
+            starts_at: string | null;
+            state: components["schemas"]["ClassState"] | null;
+            /** Lectures Count */
+            lectures_count: number | null;
+            /** Moments */
+            moments: components["schemas"]["SearchMoment"][];
+        };
+        /**
+         * SearchKind
+         * @description What can be found.
+         * @enum {string}
+         */
+        SearchKind: "lecture" | "series" | "live_class" | "instructor";
+        /**
+         * SearchMoment
+         * @description Where in a lecture something is said; ``start_s`` in the time of what plays.
+         */
+        SearchMoment: {
+            /** Start S */
+            start_s: number;
+            /** Language */
+            language: string;
+            snippet: components["schemas"]["MarkedText"];
+        };
+        /**
+         * SearchPage
+         * @description What was found, best first.
+         *
+         *     Attributes:
+         *         is_loose: Nothing holds the words as they were typed; these hold them in parts.
+         *         suggestions: When nothing was found: what may have been meant.
+         */
+        SearchPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["SearchHit"][];
+            counts: components["schemas"]["SearchCounts"];
+            /** Is Loose */
+            is_loose: boolean;
+            /** Suggestions */
+            suggestions: components["schemas"]["vod__search__schemas__Suggestion"][];
+        };
+        /** SectionShown */
+        SectionShown: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Note */
+            note: string;
+            /** Items */
+            items: components["schemas"]["ItemShown"][];
+        };
+        /** SectionSummary */
+        SectionSummary: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Items Count */
+            items_count: number;
+        };
+        /**
          * Series
-         * @description A named collection of lectures; counted are those that whoever asks may see.
+         * @description A named, ordered collection of lectures; counted are those that whoever asks may see.
+         *
+         *     Attributes:
+         *         introduction: A little HTML, harmless.
+         *         planned_count: How many episodes there will be; null when nobody has said.
+         *         hours: Learning hours of all of them; ``required_hours`` of the required ones.
+         *         version: Of the order, see ``GET /series/{id}/lectures``.
          */
         Series: {
             /** Id */
@@ -2081,15 +5296,36 @@ export interface components {
             title: string;
             /** Description */
             description: string;
+            /** Introduction */
+            introduction: string;
+            /** Cover Url */
+            cover_url: string | null;
+            /** Is Published */
+            is_published: boolean;
             /** Lectures Count */
             lectures_count: number;
+            /** Planned Count */
+            planned_count: number | null;
+            /** Required Count */
+            required_count: number;
+            /** Hours */
+            hours: number;
+            /** Required Hours */
+            required_hours: number;
+            /** External Id */
+            external_id: string | null;
+            /** Version */
+            version: number;
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
         };
-        /** SeriesChange */
+        /**
+         * SeriesChange
+         * @description Members left out stay; null clears the planned number.
+         */
         SeriesChange: {
             /**
              * Title
@@ -2101,6 +5337,21 @@ export interface components {
              * @default null
              */
             description?: string | null;
+            /**
+             * Introduction
+             * @default null
+             */
+            introduction?: string | null;
+            /**
+             * Planned Count
+             * @default null
+             */
+            planned_count?: number | null;
+            /**
+             * Is Published
+             * @default null
+             */
+            is_published?: boolean | null;
         };
         /**
          * SeriesEntry
@@ -2165,15 +5416,19 @@ export interface components {
         /**
          * SessionInfo
          * @description Who is signed in, and the CSRF token that changes made with the cookie must carry.
+         *
+         *     ``scopes`` are roles in sub-trees.
          */
         SessionInfo: {
             account: components["schemas"]["Account"] | null;
+            /** Scopes */
+            scopes: components["schemas"]["GrantedScope"][];
             /** Csrf Token */
             csrf_token: string;
         };
         /**
          * SignIn
-         * @description Name and password; the name is not case-sensitive.
+         * @description Name, and password or one-time code; the name is not case-sensitive.
          */
         SignIn: {
             /** Login */
@@ -2224,6 +5479,31 @@ export interface components {
             ice_servers: components["schemas"]["IceServer"][];
         };
         /**
+         * Standing
+         * @description Where a lecture is on its way; ``moves`` are those that whoever asks may make now.
+         */
+        Standing: {
+            /** Lecture Id */
+            lecture_id: string;
+            /** Title */
+            title: string;
+            publication: components["schemas"]["Publication"];
+            /** Publish At */
+            publish_at: string | null;
+            /** Withdraw At */
+            withdraw_at: string | null;
+            /** Step */
+            step: number;
+            /** Step Name */
+            step_name: string | null;
+            /** Steps */
+            steps: string[];
+            /** Moves */
+            moves: components["schemas"]["Move"][];
+            /** History */
+            history: components["schemas"]["ReviewEntry"][];
+        };
+        /**
          * StreamHealth
          * @description What the instructor sees. Rates over the last 5 s.
          */
@@ -2256,17 +5536,10 @@ export interface components {
             /** Warnings */
             warnings: string[];
         };
-        /**
-         * Suggestion
-         * @description A slide change that may be the beginning of a chapter; ``confidence`` from 0 to 1.
-         */
-        Suggestion: {
-            /** Start S */
-            start_s: number;
-            /** Title */
-            title: string;
-            /** Confidence */
-            confidence: number;
+        /** Suggestions */
+        Suggestions: {
+            /** Items */
+            items: components["schemas"]["vod__search__schemas__Suggestion"][];
         };
         /**
          * Summary
@@ -2279,6 +5552,86 @@ export interface components {
             workers: components["schemas"]["Worker"][];
             /** Failed Units */
             failed_units: number;
+        };
+        /** TagCount */
+        TagCount: {
+            /** Name */
+            name: string;
+            /** Lectures Count */
+            lectures_count: number;
+        };
+        /**
+         * TagList
+         * @description Tags that lectures have which one may see, the most frequent first.
+         */
+        TagList: {
+            /** Items */
+            items: components["schemas"]["TagCount"][];
+        };
+        /**
+         * TargetInfo
+         * @description What an item of a draft leads to, for editors.
+         */
+        TargetInfo: {
+            kind: components["schemas"]["ItemKind"];
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            state: components["schemas"]["TargetState"];
+            /** Reason */
+            reason: string | null;
+        };
+        /**
+         * TargetState
+         * @description Whether members get there; everything but ``there`` is flagged for editors.
+         * @enum {string}
+         */
+        TargetState: "there" | "missing" | "deleted" | "unpublished" | "failed" | "hidden";
+        /**
+         * TaughtClass
+         * @description A live class of a teacher.
+         */
+        TaughtClass: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            state: components["schemas"]["ClassState"];
+            /** Starts At */
+            starts_at: string | null;
+        };
+        /**
+         * TaughtClasses
+         * @description The latest live classes of a teacher, newest first.
+         */
+        TaughtClasses: {
+            /** Items */
+            items: components["schemas"]["TaughtClass"][];
+        };
+        /**
+         * Teacher
+         * @description Who teaches, as a lecture names them.
+         */
+        Teacher: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Unit Name */
+            unit_name: string;
+            /** Portrait Url */
+            portrait_url: string | null;
+        };
+        /**
+         * TextRange
+         * @description Half-open, in characters (Unicode code points) of the text beside it.
+         */
+        TextRange: {
+            /** Start */
+            start: number;
+            /** End */
+            end: number;
         };
         /**
          * UncutMedia
@@ -2379,6 +5732,19 @@ export interface components {
             attempts: components["schemas"]["Attempt"][];
         };
         /**
+         * UnitKind
+         * @description What a unit is called; the tree may nest them in any order and depth.
+         * @enum {string}
+         */
+        UnitKind: "city" | "banner" | "committee" | "branch" | "other";
+        /** UnitRef */
+        UnitRef: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * UnitState
          * @description Where a unit is; the value is what the API shows.
          * @enum {string}
@@ -2450,6 +5816,160 @@ export interface components {
          */
         UploadState: "receiving" | "done" | "duplicate" | "refused" | "expired";
         /**
+         * VenueChange
+         * @description Members left out stay; null clears the capacity.
+         */
+        VenueChange: {
+            /**
+             * Place
+             * @default null
+             */
+            place?: string | null;
+            /**
+             * Description
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * Contact Name
+             * @default null
+             */
+            contact_name?: string | null;
+            /**
+             * Contact Phone
+             * @default null
+             */
+            contact_phone?: string | null;
+            /**
+             * Capacity Count
+             * @default null
+             */
+            capacity_count?: number | null;
+            /**
+             * Is Published
+             * @default null
+             */
+            is_published?: boolean | null;
+            /**
+             * Name
+             * @default null
+             */
+            name?: string | null;
+            /** @default null */
+            kind?: components["schemas"]["VenueKind"] | null;
+        };
+        /**
+         * VenueKind
+         * @description What one does at a 现场教学点: 宣讲, 实景, 阅读, 行走.
+         * @enum {string}
+         */
+        VenueKind: "talk" | "scene" | "reading" | "walk" | "other";
+        /** VenuePage */
+        VenuePage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["VenueView"][];
+        };
+        /**
+         * VenueView
+         * @description A place; contacts are null for whoever is not signed in.
+         */
+        VenueView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            kind: components["schemas"]["VenueKind"];
+            /** Place */
+            place: string;
+            /** Description */
+            description: string;
+            /** Contact Name */
+            contact_name: string | null;
+            /** Contact Phone */
+            contact_phone: string | null;
+            /** Capacity Count */
+            capacity_count: number | null;
+            /** Is Published */
+            is_published: boolean;
+        };
+        /** VersionPage */
+        VersionPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["VersionRow"][];
+        };
+        /**
+         * VersionRow
+         * @description A published version; ``state``: what members see now, what they will see, what was.
+         */
+        VersionRow: {
+            /** Number */
+            number: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "current" | "scheduled" | "past";
+            /**
+             * Begins At
+             * Format: date-time
+             */
+            begins_at: string;
+            /**
+             * Published At
+             * Format: date-time
+             */
+            published_at: string;
+            /** Published By */
+            published_by: string | null;
+            /** Note */
+            note: string;
+            /** Restored From */
+            restored_from: number | null;
+            /** Items Count */
+            items_count: number;
+        };
+        /** VersionShown */
+        VersionShown: {
+            /** Number */
+            number: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "current" | "scheduled" | "past";
+            /**
+             * Begins At
+             * Format: date-time
+             */
+            begins_at: string;
+            /**
+             * Published At
+             * Format: date-time
+             */
+            published_at: string;
+            /** Published By */
+            published_by: string | null;
+            /** Note */
+            note: string;
+            /** Restored From */
+            restored_from: number | null;
+            /** Items Count */
+            items_count: number;
+            content: components["schemas"]["MenuContent"];
+        };
+        /**
          * Visibility
          * @description Who may know that a class or lecture exists.
          * @enum {string}
@@ -2466,6 +5986,40 @@ export interface components {
             is_required?: boolean;
         };
         /**
+         * WantedForms
+         * @description The whole list in order; one that is left out is removed if no lecture has it.
+         */
+        WantedForms: {
+            /** Items */
+            items: components["schemas"]["Form"][];
+        };
+        /**
+         * WantedMove
+         * @description What to do; ``reason`` is needed to reject.
+         *
+         *     Attributes:
+         *         publish_at: To ``submit`` or ``publish``: not before; null is at once.
+         *         withdraw_at: To ``submit`` or ``publish``: when members stop seeing it; null is never.
+         */
+        WantedMove: {
+            move: components["schemas"]["Move"];
+            /**
+             * Reason
+             * @default
+             */
+            reason?: string;
+            /**
+             * Publish At
+             * @default null
+             */
+            publish_at?: string | null;
+            /**
+             * Withdraw At
+             * @default null
+             */
+            withdraw_at?: string | null;
+        };
+        /**
          * WantedOrder
          * @description Exactly these lectures in this order; ``version`` is the one that was changed.
          */
@@ -2474,6 +6028,21 @@ export interface components {
             version: number;
             /** Lectures */
             lectures: components["schemas"]["WantedEntry"][];
+        };
+        /**
+         * WantedPolicy
+         * @description The steps before anything is published; ``version`` is of the ones that were changed.
+         */
+        WantedPolicy: {
+            /** Version */
+            version: number;
+            /** Steps */
+            steps: components["schemas"]["ReviewStep"][];
+            /**
+             * Is By Others
+             * @default true
+             */
+            is_by_others?: boolean;
         };
         /**
          * Worker
@@ -2492,6 +6061,28 @@ export interface components {
             unit: components["schemas"]["UnitAtWork"] | null;
             /** Is Draining */
             is_draining: boolean;
+        };
+        /**
+         * Suggestion
+         * @description A slide change that may be the beginning of a chapter; ``confidence`` from 0 to 1.
+         */
+        vod__chapters__schemas__Suggestion: {
+            /** Start S */
+            start_s: number;
+            /** Title */
+            title: string;
+            /** Confidence */
+            confidence: number;
+        };
+        /**
+         * Suggestion
+         * @description A title or name that may be meant.
+         */
+        vod__search__schemas__Suggestion: {
+            kind: components["schemas"]["SearchKind"];
+            /** Id */
+            id: string;
+            title: components["schemas"]["MarkedText"];
         };
     };
     responses: never;
@@ -2914,6 +6505,122 @@ export interface operations {
             };
         };
     };
+    getAirings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AiringList"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postAudiencePreview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AudienceQuestion"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AudiencePreview"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getAudit: {
         parameters: {
             query?: {
@@ -2974,6 +6681,682 @@ export interface operations {
             };
         };
     };
+    getChannels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postChannels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewChannel"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getChannelsByChannelId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteChannelsByChannelId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchChannelsByChannelId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getChannelsByChannelIdEpg: {
+        parameters: {
+            query?: {
+                /** @description Else today's start */
+                since?: string;
+                /** @description Else a day later */
+                before?: string;
+            };
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AiringList"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getChannelsByChannelIdProgrammes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postChannelsByChannelIdProgrammes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProgramme"];
+            };
+        };
+        responses: {
+            /** @description It is in the grid. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Programme"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteChannelsByChannelIdProgrammesByProgrammeId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+                programme_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchChannelsByChannelIdProgrammesByProgrammeId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+                programme_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProgrammeChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Programme"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getConfig: {
         parameters: {
             query?: never;
@@ -3003,6 +7386,140 @@ export interface operations {
             };
         };
     };
+    getForms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FormList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putForms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedForms"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FormList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getHome: {
         parameters: {
             query?: never;
@@ -3019,6 +7536,543 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Home"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getInstructors: {
+        parameters: {
+            query?: {
+                /** @description Words to look for */
+                q?: string;
+                /** @description Only with this topic */
+                topic?: string;
+                /** @description Only those who are appointed today, for ordering */
+                orderable?: boolean;
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InstructorPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postInstructors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInstructor"];
+            };
+        };
+        responses: {
+            /** @description Added. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Instructor"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getInstructorsByInstructorId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instructor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Instructor"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteInstructorsByInstructorId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instructor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchInstructorsByInstructorId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instructor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InstructorChange"];
+            };
+        };
+        responses: {
+            /** @description As they are now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Instructor"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getInstructorsByInstructorIdClasses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instructor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaughtClasses"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getInstructorsByInstructorIdPortrait: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instructor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putInstructorsByInstructorIdPortrait: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instructor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is shown from now on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Instructor"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Something else went wrong */
@@ -3437,6 +8491,16 @@ export interface operations {
                 state?: components["schemas"]["LectureState"] | "deleted";
                 /** @description Only so far on the way to the members */
                 publication?: components["schemas"]["Publication"];
+                /** @description Only media, papers or links */
+                kind?: components["schemas"]["LectureKind"];
+                /** @description Only of this form */
+                form?: string;
+                /** @description Only with this tag */
+                tag?: string;
+                /** @description Only where this instructor teaches */
+                instructor_id?: string;
+                /** @description Only those to look through by that day, soonest first */
+                review_until?: string;
                 /** @description From 1 */
                 page?: number;
                 page_size?: number;
@@ -3454,6 +8518,180 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LecturePage"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postLectures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewLecture"];
+            };
+        };
+        responses: {
+            /** @description A draft; publish it when it is complete. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lecture"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postLecturesBulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkChange"];
+            };
+        };
+        responses: {
+            /** @description How many there were. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAnswer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -3587,7 +8825,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description OK */
+            /** @description As it is now. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3683,7 +8921,14 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+                "application/x-subrip": string;
+                "text/vtt": string;
+                "text/x-ssa": string;
+            };
+        };
         responses: {
             /** @description The track, as it was understood. */
             201: {
@@ -3692,6 +8937,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Captions"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unauthorized */
@@ -3714,6 +8968,33 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The lecture has too many tracks already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Larger than 5 MB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No subtitle file */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4076,6 +9357,172 @@ export interface operations {
             };
         };
     };
+    postLecturesByLectureIdDocuments: {
+        parameters: {
+            query: {
+                /** @description For people */
+                filename: string;
+            };
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Added. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Document"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLecturesByLectureIdDocumentsByDocumentId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteLecturesByLectureIdDocumentsByDocumentId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getLecturesByLectureIdEdit: {
         parameters: {
             query?: never;
@@ -4339,7 +9786,13 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PosterChoice"];
+                "image/jpeg": string;
+                "image/png": string;
+            };
+        };
         responses: {
             /** @description It is shown from now on. */
             200: {
@@ -4348,6 +9801,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Posters"];
+                };
+            };
+            /** @description The JSON cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unauthorized */
@@ -4370,6 +9832,171 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More than 10 MB or 40 megapixels */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Neither JSON nor JPEG nor PNG */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The picture is broken or too small */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLecturesByLectureIdPublication: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Standing"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postLecturesByLectureIdPublication: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedMove"];
+            };
+        };
+        responses: {
+            /** @description Where it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Standing"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5210,6 +10837,3271 @@ export interface operations {
             };
         };
     };
+    getMemberLists: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberLists"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putMemberListsByWhich: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                which: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberListChange"];
+            };
+        };
+        responses: {
+            /** @description Written. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberLists"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMembers: {
+        parameters: {
+            query?: {
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+                /** @description Only this unit and what is below it */
+                unit_id?: string;
+                /** @description Words to look for */
+                q?: string;
+                category?: string;
+                level?: string;
+                state?: components["schemas"]["MemberState"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postMembers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMember"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedMember"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMembersByAccountId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberDetail"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchMembersByAccountId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberChange"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberDetail"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postMembersByAccountIdReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneTimeCode"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putMembersByAccountIdScopes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScopesChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberDetail"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMenus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MenuList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postMenus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMenu"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MenuDraft"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMenusBrokenLinks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrokenLinks"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMenusDrafts: {
+        parameters: {
+            query?: {
+                /** @description Words to look for */
+                q?: string;
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MenuRowPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMenusPreview: {
+        parameters: {
+            query?: {
+                /** @description Its draft; else all menus that are published */
+                menu_id?: string;
+                /** @description See as this member */
+                account_id?: string;
+                /** @description Or as one of this unit */
+                unit_id?: string;
+                /** @description and this category */
+                category?: string;
+                /** @description and this level */
+                level?: string;
+                /** @description At this moment instead of now */
+                at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MenuPreview"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMenusByMenuId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                menu_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MenuShown"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteMenusByMenuId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                menu_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchMenusByMenuId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                menu_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MenuChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MenuDraft"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMenusByMenuIdDiff: {
+        parameters: {
+            query?: {
+                /** @description Without it the present version */
+                before?: number;
+                /** @description Else the draft */
+                after?: number;
+            };
+            header?: never;
+            path: {
+                menu_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MenuDiff"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMenusByMenuIdDraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                menu_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MenuDraft"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putMenusByMenuIdDraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                menu_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftSave"];
+            };
+        };
+        responses: {
+            /** @description Saved; the answer has the next version. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MenuDraft"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postMenusByMenuIdMerge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                menu_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftMerge"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergedDraft"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postMenusByMenuIdPublish: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                menu_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Publishing"];
+            };
+        };
+        responses: {
+            /** @description There is a new version. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MenuDraft"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postMenusByMenuIdRollback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                menu_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rollback"];
+            };
+        };
+        responses: {
+            /** @description There is a new version. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MenuDraft"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMenusByMenuIdVersions: {
+        parameters: {
+            query?: {
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                menu_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMenusByMenuIdVersionsByNumber: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                menu_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionShown"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOrgUnits: {
+        parameters: {
+            query?: {
+                /** @description Units directly below it; else the top ones */
+                parent_id?: string;
+                /** @description Words to look for */
+                q?: string;
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrgUnitPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postOrgUnits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOrgUnit"];
+            };
+        };
+        responses: {
+            /** @description Created, as the last of its siblings. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrgUnit"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOrgUnitsByOrgUnitId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                org_unit_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrgUnit"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteOrgUnitsByOrgUnitId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                org_unit_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchOrgUnitsByOrgUnitId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                org_unit_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrgUnitChange"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrgUnit"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRecommendations: {
+        parameters: {
+            query?: {
+                /** @description Which slot */
+                place?: components["schemas"]["Place"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recommended"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRecommendationsEntries: {
+        parameters: {
+            query?: {
+                /** @description Only this slot */
+                place?: components["schemas"]["Place"];
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecommendationPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postRecommendationsEntries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecommendationBody"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecommendationRow"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putRecommendationsEntriesByEntryId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                entry_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecommendationSave"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecommendationRow"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteRecommendationsEntriesByEntryId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                entry_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getReviewPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewPolicy"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putReviewPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedPolicy"];
+            };
+        };
+        responses: {
+            /** @description As they are now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewPolicy"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getReviewQueue: {
+        parameters: {
+            query?: {
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueuePage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRoster: {
+        parameters: {
+            query?: {
+                /** @description Only this unit and what is below it */
+                unit_id?: string;
+                /** @description Words to look for */
+                q?: string;
+                category?: string;
+                level?: string;
+                state?: components["schemas"]["MemberState"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRosterImports: {
+        parameters: {
+            query?: {
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RosterImportPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postRosterImports: {
+        parameters: {
+            query: {
+                filename: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Kept; ask for its state. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RosterImport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRosterImportsByImportId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RosterImport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteRosterImportsByImportId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Given up, its file is deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postRosterImportsByImportIdConfirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It begins. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RosterImport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRosterImportsByImportIdErrors: {
+        parameters: {
+            query?: {
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RosterErrorPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRosterTemplate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSearch: {
+        parameters: {
+            query?: {
+                /** @description What to look for */
+                q?: string;
+                /** @description Only of this kind */
+                kind?: components["schemas"]["SearchKind"];
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchPage"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSearchSuggest: {
+        parameters: {
+            query?: {
+                /** @description What to look for */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suggestions"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getSeries: {
         parameters: {
             query?: {
@@ -5461,6 +14353,102 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSeriesBySeriesIdCover: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                series_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putSeriesBySeriesIdCover: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                series_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is shown from now on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Series"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5912,6 +14900,53 @@ export interface operations {
             };
         };
     };
+    getTags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getUnitsFailed: {
         parameters: {
             query?: {
@@ -6162,18 +15197,46 @@ export interface operations {
     postUploads: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description 1.0.0: the version of tus. */
+                "Tus-Resumable": string;
+                /** @description Bytes of the whole file. */
+                "Upload-Length": string;
+                /** @description Pairs of a key and base64: filename, filetype, title, series_id, visibility, lecture_id, allow_duplicate, digest. */
+                "Upload-Metadata": string;
+                /** @description sha1 or sha256, a space, and base64 of the body's digest. */
+                "Upload-Checksum"?: string;
+            };
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
         responses: {
             /** @description Created; ``Location`` is where its bytes go. */
             201: {
                 headers: {
+                    /** @description Where its bytes go. */
+                    Location?: string;
+                    /** @description Where the next byte goes. */
+                    "Upload-Offset"?: string;
+                    /** @description When it is dropped. */
+                    "Upload-Expires"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A header is missing or not understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description Unauthorized */
             401: {
@@ -6186,6 +15249,87 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The lecture's file cannot be replaced now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has expired, or was a duplicate */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another version of tus */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large, or over the quota */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body must be application/offset+octet-stream */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another connection sends to it */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The checksum does not fit; nothing of the body was kept */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The storage is full */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6417,20 +15561,40 @@ export interface operations {
     postUploadsByUploadId: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description PATCH or DELETE, with the headers of that. */
+                "X-HTTP-Method-Override": string;
+            };
             path: {
                 upload_id: string;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
         responses: {
             /** @description As for the method in ``X-HTTP-Method-Override``. */
             204: {
                 headers: {
+                    /** @description Where the next byte goes. */
+                    "Upload-Offset"?: string;
+                    /** @description When it is dropped. */
+                    "Upload-Expires"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A header is missing or not understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description Unauthorized */
             401: {
@@ -6459,6 +15623,96 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description There is no such header */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another offset is next */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has expired, or was a duplicate */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another version of tus */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large, or over the quota */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body must be application/offset+octet-stream */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another connection sends to it */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The checksum does not fit; nothing of the body was kept */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The storage is full */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Something else went wrong */
             default: {
                 headers: {
@@ -6473,7 +15727,10 @@ export interface operations {
     deleteUploadsByUploadId: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description 1.0.0: the version of tus. */
+                "Tus-Resumable": string;
+            };
             path: {
                 upload_id: string;
             };
@@ -6508,6 +15765,24 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A lecture is made of it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another version of tus */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6585,7 +15860,10 @@ export interface operations {
     headUploadsByUploadId: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description 1.0.0: the version of tus. */
+                "Tus-Resumable": string;
+            };
             path: {
                 upload_id: string;
             };
@@ -6595,6 +15873,458 @@ export interface operations {
         responses: {
             /** @description OK */
             200: {
+                headers: {
+                    /** @description Where the next byte goes. */
+                    "Upload-Offset"?: string;
+                    /** @description When it is dropped. */
+                    "Upload-Expires"?: string;
+                    /** @description Bytes of the whole file. */
+                    "Upload-Length"?: string;
+                    /** @description Pairs of a key and base64: filename, filetype, title, series_id, visibility, lecture_id, allow_duplicate, digest. */
+                    "Upload-Metadata"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has expired, or was a duplicate */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another version of tus */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchUploadsByUploadId: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1.0.0: the version of tus. */
+                "Tus-Resumable": string;
+                /** @description Where the body begins in the file. */
+                "Upload-Offset": string;
+                /** @description sha1 or sha256, a space, and base64 of the body's digest. */
+                "Upload-Checksum"?: string;
+            };
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Stored for good; ``Upload-Offset`` is where the next byte goes. */
+            204: {
+                headers: {
+                    /** @description Where the next byte goes. */
+                    "Upload-Offset"?: string;
+                    /** @description When it is dropped. */
+                    "Upload-Expires"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A header is missing or not understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another offset is next */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has expired, or was a duplicate */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another version of tus */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large, or over the quota */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body must be application/offset+octet-stream */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another connection sends to it */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The checksum does not fit; nothing of the body was kept */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The storage is full */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getVenues: {
+        parameters: {
+            query?: {
+                /** @description Words to look for */
+                q?: string;
+                /** @description Only of this kind */
+                kind?: components["schemas"]["VenueKind"];
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VenuePage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postVenues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewVenue"];
+            };
+        };
+        responses: {
+            /** @description Added. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VenueView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getVenuesByVenueId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                venue_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VenueView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteVenuesByVenueId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                venue_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6638,23 +16368,38 @@ export interface operations {
             };
         };
     };
-    patchUploadsByUploadId: {
+    patchVenuesByVenueId: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                upload_id: string;
+                venue_id: string;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VenueChange"];
+            };
+        };
         responses: {
-            /** @description Stored for good; ``Upload-Offset`` is where the next byte goes. */
-            204: {
+            /** @description OK */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["VenueView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description Unauthorized */
             401: {
@@ -6676,6 +16421,33 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
