@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from aiohttp import web
 from aiohttp_pydantic.injectors import Group
@@ -35,7 +35,7 @@ class MemberQuery(Group):  # type: ignore[misc]  # The library ships no types.
     q: SearchText = ""
     category: schemas.ListKey | None = None
     level: schemas.ListKey | None = None
-    state: MemberState | None = None
+    state: Literal["active", "waiting", "disabled"] | None = None
 
 
 class CreatedMember(schemas.MemberDetail):
@@ -116,7 +116,7 @@ class MemberBase(ApiView):
             words=wanted.q,
             category=wanted.category,
             level=wanted.level,
-            state=wanted.state,
+            state=MemberState(wanted.state) if wanted.state else None,
         )
 
     async def answer(self, account_id: str) -> web.Response:
