@@ -18,6 +18,7 @@ from kernel.layout import asset_prefix, broadcast_prefix, upload_key
 from vod.assets.leftovers import select_first_sets, select_spent_uploads
 from vod.assets.models import Asset
 from vod.assets.sweep import FINISH_FOR, Sweep
+from vod.channels.air_rows import is_on_air
 from vod.classes.models import LiveClass
 from vod.classes.states import ClassState
 from vod.jobs.models import Job, Unit
@@ -129,6 +130,7 @@ class Cleanup(Sweep):
         # While nothing new is published, players that are open still read the old ones.
         is_replaced = and_(Lecture.asset_id.is_not(None), Lecture.published_at <= before)
         return and_(
+            ~is_on_air(Job.asset_id, self._clock.now()),
             Job.finished_at <= before,
             Job.state.in_([JobState.DONE, JobState.FAILED, JobState.CANCELLED]),
             or_(is_deleted, and_(is_other, or_(is_given_up, is_replaced))),

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select
 
 from vod.assets.models import Asset
+from vod.channels.air_rows import is_on_air
 from vod.jobs.models import Job
 from vod.jobs.policy import JobState
 from vod.lectures.models import Lecture
@@ -74,6 +75,7 @@ def select_first_sets(
         .join(Asset, Asset.id == Job.asset_id)
         .where(
             Job.plan_hash.is_not(None),
+            ~is_on_air(Job.asset_id, before),
             Asset.is_partial.is_(False),
             Asset.published_at <= before,
             Asset.published_at > before - finish_for,

@@ -107,5 +107,5 @@ def find_end_bytes(media: Media, name: str, stop: int) -> int:
     if track is None or stop < 1:
         return 0
     last = track.ranges[min(stop, len(track.ranges)) - 1]
-    offset: int = last.offset_bytes or 0
-    return offset + last.size_bytes
+    end: int = (last.offset_bytes or 0) + last.size_bytes
+    return end

@@ -17,8 +17,8 @@ from http import HTTPStatus
 from typing import Any, Final, Literal, get_args, get_type_hints
 
 from aiohttp import web
-from aiohttp_pydantic.oas import pydantic_schema_to_oas
 from aiohttp_pydantic.injectors import Group
+from aiohttp_pydantic.oas import pydantic_schema_to_oas
 from aiohttp_pydantic.oas.view import generate_oas
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
