@@ -78,6 +78,28 @@ TABLE: dict[str, tuple[int, ...]] = {
     "deleteLecturesByLectureIdEdit": (401, 403, 403, 409, 409, 403, 409),
     "getStorageOrphans": (401, 403, 403, 403, 403, 403, 200),
     "postStorageOrphansDelete": (401, 403, 403, 403, 403, 403, 409),  # Listed by nobody.
+    "postAudiencePreview": (401, 403, 403, 403, 200, 403, 200),
+    "postMenus": (401, 403, 403, 403, 201, 403, 201),
+    "getMenusPreview": (401, 403, 403, 403, 200, 403, 200),
+    "getMenusDrafts": (401, 403, 403, 403, 200, 403, 200),
+    "getMenusBrokenLinks": (401, 403, 403, 403, 200, 403, 200),
+    "patchMenusByMenuId": (401, 403, 403, 403, 200, 403, 200),
+    "deleteMenusByMenuId": (401, 403, 403, 403, 204, 403, 204),
+    "getMenusByMenuIdDraft": (401, 403, 403, 403, 200, 403, 200),
+    "putMenusByMenuIdDraft": (401, 403, 403, 403, 200, 403, 200),
+    "postMenusByMenuIdMerge": (401, 403, 403, 403, 200, 403, 200),
+    "postMenusByMenuIdPublish": (401, 403, 403, 403, 201, 403, 201),
+    "postMenusByMenuIdRollback": (401, 403, 403, 403, 201, 403, 201),
+    "getMenusByMenuIdVersions": (401, 403, 403, 403, 200, 403, 200),
+    "getMenusByMenuIdVersionsByNumber": (401, 403, 403, 403, 200, 403, 200),
+    "getMenusByMenuIdDiff": (401, 403, 403, 403, 200, 403, 200),
+    "getRecommendationsEntries": (401, 403, 403, 403, 200, 403, 200),
+    "postRecommendationsEntries": (401, 403, 403, 403, 201, 403, 201),
+    "putRecommendationsEntriesByEntryId": (401, 403, 403, 403, 200, 403, 200),
+    "deleteRecommendationsEntriesByEntryId": (401, 403, 403, 403, 204, 403, 204),
+    "getMenus": (401, 200, 200, 200, 200, 200, 200),
+    "getMenusByMenuId": (401, 200, 200, 200, 200, 200, 200),
+    "getRecommendations": (401, 200, 200, 200, 200, 200, 200),
     "getUploads": (401, 403, 200, 200, 200, 403, 200),
     "getUploadsKnown": (401, 403, 200, 200, 200, 403, 200),
     "getUploadsLimits": (401, 403, 200, 200, 200, 403, 200),
@@ -91,6 +113,14 @@ TABLE: dict[str, tuple[int, ...]] = {
     "postUploadsByUploadId": (401, 403, 404, 204, 404, 403, 204),
     "deleteUploadsByUploadId": (401, 403, 404, 204, 404, 403, 204),
 }
+OPEN: dict[str, Any] = {"note": "", "audience": {}, "shows_from": None, "shows_until": None}
+LINK = {
+    "id": "k001", "kind": "link", "title": "学习强国", "url": "https://www.xuexi.cn/",
+    "target_id": None, "is_required": False, **OPEN,
+}  # fmt: skip
+MENU = {
+    "title": "菜单", **OPEN, "sections": [{"id": "s001", "title": "栏目", "items": [LINK], **OPEN}]
+}  # fmt: skip
 SAFE = {"GET", "HEAD", "OPTIONS"}
 HIDDEN_WHILE_MEMBERS_ONLY = re.compile(r".*(ByClassId|ByLectureId)")
 BODIES: dict[str, Any] = {
@@ -98,8 +128,6 @@ BODIES: dict[str, Any] = {
     "patchAccountsByAccountId": {"display_name": "名"},
     "patchLecturesByLectureId": {"title": "新名"},
     "patchLiveClassesByClassId": {"title": "新名"},
-    "getSeriesBySeriesIdLectures": (200,) * 7,
-    "putSeriesBySeriesIdLectures": (401, 403, 403, 403, 200, 403, 200),
     "patchSeriesBySeriesId": {"title": "新名"},
     "postLiveClasses": {"title": "课", "visibility": "public"},
     "postSeries": {"title": "系列"},
@@ -110,6 +138,15 @@ BODIES: dict[str, Any] = {
     "putLecturesByLectureIdPoster": {"name": "poster-0.jpg"},
     "putLecturesByLectureIdEdit": {"version": 0, "kept": [{"start_s": 0, "end_s": 2}]},
     "postStorageOrphansDelete": {"token": "0" * 64},
+    "postAudiencePreview": {"rule": {}},
+    "postMenus": {"title": "菜单"},
+    "patchMenusByMenuId": {"position": 1},
+    "putMenusByMenuIdDraft": {"version": 2, "content": MENU},
+    "postMenusByMenuIdMerge": {"base": MENU, "mine": MENU},
+    "postMenusByMenuIdPublish": {"version": 2},
+    "postMenusByMenuIdRollback": {"number": 1},
+    "postRecommendationsEntries": {"place": "home", "item": LINK},
+    "putRecommendationsEntriesByEntryId": {"version": 1, "item": LINK},
 }
 SRT = b"1\n00:00:00,000 --> 00:00:01,000\nx\n"
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -159,7 +196,9 @@ class _World:
         await self.vod.add_account(login, Role.INSTRUCTOR)
         return str((await self.vod.sign_in(login)).body["token"])
 
-    async def fill(self, path: str, operation: str, visibility: str) -> str:
+    async def fill(  # noqa: PLR0911 - one for each kind of path
+        self, path: str, operation: str, visibility: str
+    ) -> str:
         if "{account_id}" in path:
             number = next(self._numbers)
             return path.format(account_id=await self.vod.add_account(f"a{number}", Role.MEMBER))
@@ -174,12 +213,28 @@ class _World:
         if "{upload_id}" in path:
             made = await self.vod.call("POST", "/uploads", role=Role.INSTRUCTOR, headers=NEW_UPLOAD)
             return path.format(upload_id=made.headers["Location"].rpartition("/")[2])
+        if "{menu_id}" in path:
+            return path.format(menu_id=await self._publish_menu(), number=1)
+        if "{entry_id}" in path:
+            body = BODIES["postRecommendationsEntries"]
+            slots = "/recommendations/entries"
+            made = await self.vod.call("POST", slots, role=Role.EDITOR, json=body)
+            return path.format(entry_id=made.body["id"])
         if re.search(r"{(lecture|unit|job)_id}", path):
             made = await self.vod.add_class(visibility=visibility)
             lecture_id = await self._teach(made["id"])
             ids = await self._fill_lecture(lecture_id, operation)
             return path.format(lecture_id=lecture_id, **ids)
         return path
+
+    async def _publish_menu(self) -> str:
+        """A menu with one version, saved once."""
+        made = await self.vod.call("POST", "/menus", role=Role.EDITOR, json={"title": "菜单"})
+        path = f"/menus/{made.body['id']}"
+        saved = {"version": 1, "content": MENU}
+        await self.vod.call("PUT", f"{path}/draft", role=Role.EDITOR, json=saved)
+        await self.vod.call("POST", f"{path}/publish", role=Role.EDITOR, json={"version": 2})
+        return str(made.body["id"])
 
     async def _fill_lecture(self, lecture_id: str, operation: str) -> dict[str, str]:
         base = f"/lectures/{lecture_id}"
