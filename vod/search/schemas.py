@@ -64,7 +64,7 @@ class SearchHit(View):
     moments: list[SearchMoment]
 
 
-class Suggestion(View):
+class SearchSuggestion(View):
     """A title or name that may be meant."""
 
     kind: SearchKind
@@ -72,8 +72,8 @@ class Suggestion(View):
     title: MarkedText
 
 
-class Suggestions(View):
-    items: list[Suggestion]
+class SearchSuggestions(View):
+    items: list[SearchSuggestion]
 
 
 class SearchCounts(View):
@@ -96,4 +96,4 @@ class SearchPage(Page):
     items: list[SearchHit]
     counts: SearchCounts
     is_loose: bool
-    suggestions: list[Suggestion]
+    suggestions: list[SearchSuggestion]

@@ -40,7 +40,7 @@ Key = tuple[SearchKind, str]
 
 async def suggest(
     session: AsyncSession, index: SearchIndex, words: str, viewer: Viewer
-) -> list[schemas.Suggestion]:
+) -> list[schemas.SearchSuggestion]:
     """Suggest at most ``MAX_SUGGESTIONS`` titles and names that the viewer may see."""
     query = parse_query(words)
     if not query:
@@ -56,7 +56,9 @@ async def suggest(
         keys.extend(await _find_alike(session, index, words, may_see))
     titles = await load_titles(session, keys, viewer)
     return [
-        schemas.Suggestion(kind=key[0], id=key[1], title=render_marked(mark(titles[key], query)))
+        schemas.SearchSuggestion(
+            kind=key[0], id=key[1], title=render_marked(mark(titles[key], query))
+        )
         for key in dict.fromkeys(keys)
         if key in titles
     ][:MAX_SUGGESTIONS]

@@ -45,7 +45,7 @@ class SearchView(ApiView):
 
 
 class SuggestView(ApiView):
-    async def get(self, q: QueryText = "") -> r200[schemas.Suggestions]:
+    async def get(self, q: QueryText = "") -> r200[schemas.SearchSuggestions]:
         """Suggest titles and names for what was typed so far, mistakes forgiven.
 
         Tags: search
@@ -53,7 +53,7 @@ class SuggestView(ApiView):
         index = open_search_index(self.database)
         async with self.database.read() as session:
             items = await suggest(session, index, q, self.viewer)
-        return respond(schemas.Suggestions(items=items))
+        return respond(schemas.SearchSuggestions(items=items))
 
 
 ROUTES: Final = (

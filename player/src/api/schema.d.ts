@@ -2645,7 +2645,7 @@ export interface components {
             /** Version */
             version: number;
             /** Suggestions */
-            suggestions: components["schemas"]["vod__chapters__schemas__Suggestion"][];
+            suggestions: components["schemas"]["Suggestion"][];
         };
         /**
          * ChaptersChange
@@ -3842,12 +3842,6 @@ export interface components {
             role: components["schemas"]["Role"];
             unit: components["schemas"]["OrgUnitRef"];
         };
-        /**
-         * MemberState
-         * @description Which accounts a list shows.
-         * @enum {string}
-         */
-        MemberState: "active" | "waiting" | "disabled";
         /**
          * MenuChange
          * @description What is not part of versions. ``is_withdrawn``: members see it no more.
@@ -5257,7 +5251,22 @@ export interface components {
             /** Is Loose */
             is_loose: boolean;
             /** Suggestions */
-            suggestions: components["schemas"]["vod__search__schemas__Suggestion"][];
+            suggestions: components["schemas"]["SearchSuggestion"][];
+        };
+        /**
+         * SearchSuggestion
+         * @description A title or name that may be meant.
+         */
+        SearchSuggestion: {
+            kind: components["schemas"]["SearchKind"];
+            /** Id */
+            id: string;
+            title: components["schemas"]["MarkedText"];
+        };
+        /** SearchSuggestions */
+        SearchSuggestions: {
+            /** Items */
+            items: components["schemas"]["SearchSuggestion"][];
         };
         /** SectionShown */
         SectionShown: {
@@ -5536,10 +5545,17 @@ export interface components {
             /** Warnings */
             warnings: string[];
         };
-        /** Suggestions */
-        Suggestions: {
-            /** Items */
-            items: components["schemas"]["vod__search__schemas__Suggestion"][];
+        /**
+         * Suggestion
+         * @description A slide change that may be the beginning of a chapter; ``confidence`` from 0 to 1.
+         */
+        Suggestion: {
+            /** Start S */
+            start_s: number;
+            /** Title */
+            title: string;
+            /** Confidence */
+            confidence: number;
         };
         /**
          * Summary
@@ -6061,28 +6077,6 @@ export interface components {
             unit: components["schemas"]["UnitAtWork"] | null;
             /** Is Draining */
             is_draining: boolean;
-        };
-        /**
-         * Suggestion
-         * @description A slide change that may be the beginning of a chapter; ``confidence`` from 0 to 1.
-         */
-        vod__chapters__schemas__Suggestion: {
-            /** Start S */
-            start_s: number;
-            /** Title */
-            title: string;
-            /** Confidence */
-            confidence: number;
-        };
-        /**
-         * Suggestion
-         * @description A title or name that may be meant.
-         */
-        vod__search__schemas__Suggestion: {
-            kind: components["schemas"]["SearchKind"];
-            /** Id */
-            id: string;
-            title: components["schemas"]["MarkedText"];
         };
     };
     responses: never;
@@ -10994,7 +10988,7 @@ export interface operations {
                 q?: string;
                 category?: string;
                 level?: string;
-                state?: components["schemas"]["MemberState"];
+                state?: "active" | "waiting" | "disabled";
             };
             header?: never;
             path?: never;
@@ -13552,7 +13546,7 @@ export interface operations {
                 q?: string;
                 category?: string;
                 level?: string;
-                state?: components["schemas"]["MemberState"];
+                state?: "active" | "waiting" | "disabled";
             };
             header?: never;
             path?: never;
@@ -14079,7 +14073,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Suggestions"];
+                    "application/json": components["schemas"]["SearchSuggestions"];
                 };
             };
             /** @description Unprocessable Entity */

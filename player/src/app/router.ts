@@ -87,6 +87,11 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "slots.title", needs: "edit", section: "desk" },
   },
   {
+    path: "/search",
+    component: () => import("@/pages/search/SearchPage.vue"),
+    meta: { title: "find.title", section: "search" },
+  },
+  {
     path: "/signin",
     component: () => import("@/pages/signin/SignInPage.vue"),
     meta: { title: "signin.title", section: "account" },

@@ -1,5 +1,6 @@
 /** Texts, English: the same keys as the Chinese ones, checked by the compiler. */
 import { editingEn } from "./editing.en";
+import { searchEn } from "./search.en";
 import { menusEn } from "./menus.en";
 import type { Texts } from "./zh-CN";
 
@@ -500,5 +501,6 @@ export const en: Texts = {
     nobody: "No account found",
   },
   ...editingEn,
+  ...searchEn,
   ...menusEn,
 };

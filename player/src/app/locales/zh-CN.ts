@@ -1,6 +1,7 @@
 /** Texts, Chinese. Plain words; no jargon a member would have to look up. */
 import { editingZh } from "./editing.zh-CN";
 import { menusZh } from "./menus.zh-CN";
+import { searchZh } from "./search.zh-CN";
 
 export const zhCN = {
   site: { name: "云上讲堂", footer: "云上讲堂 · 直播课与回看课" },
@@ -494,6 +495,7 @@ export const zhCN = {
     nobody: "没有找到账号",
   },
   ...editingZh,
+  ...searchZh,
   ...menusZh,
 };
 

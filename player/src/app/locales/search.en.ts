@@ -1,0 +1,35 @@
+/** Texts of searching, English. */
+export const searchEn = {
+  find: {
+    title: "Search",
+    titleOf: "Search “{q}”",
+    label: "Search lectures, series, live classes, instructors and what was said",
+    placeholder: "Lectures, instructors, words",
+    suggestions: "Suggestions",
+    suggested: "{count} suggestions, choose with the arrow keys",
+    start: "What would you like to learn?",
+    startHint:
+      "Type a lecture, an instructor, a series, or a sentence that was said. Pinyin and initials work, too.",
+    found: "{count} results for “{q}”",
+    loose: "Nothing is exactly like that; these hold some of the words.",
+    kinds: "By kind",
+    kind: {
+      all: "All",
+      lecture: "Lectures",
+      series: "Series",
+      live_class: "Live classes",
+      instructor: "Instructors",
+    },
+    lectures: "{count} lectures",
+    moments: "Said here",
+    playFrom: "Play from",
+    maybe: "Did you mean",
+    nothing: "Nothing found",
+    nothingHint: "Try other words, or fewer.",
+    browse: "Browse the library",
+    slashOn: "Press “/” to search from anywhere.",
+    slashOff: "Searching with “/” is off.",
+    turnOff: "Turn this key off",
+    turnOn: "Turn this key on",
+  },
+};
