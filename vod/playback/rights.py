@@ -124,10 +124,12 @@ def _read_exposure(row: Any) -> Exposure:
 
 def _select_object(target: MediaTarget) -> Select[Any]:
     if target.kind == "channel":
-        return select(
+        columns_of_channel = (
             Channel.visibility.label("channel_visibility"),
             Channel.audience.label("channel_audience"),
-        ).where(Channel.id == target.object_id, Channel.deleted_at.is_(None))
+        )
+        is_there = and_(Channel.id == target.object_id, Channel.deleted_at.is_(None))
+        return select(*columns_of_channel).select_from(Channel).where(is_there)
     columns = (
         Lecture.visibility.label("lecture_visibility"),
         Lecture.deleted_at.label("deleted_at"),

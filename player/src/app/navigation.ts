@@ -13,6 +13,7 @@ const PUBLIC: readonly NavItem[] = [
   { section: "live", to: "/live", label: "nav.live" },
   { section: "library", to: "/lectures", label: "nav.library" },
   { section: "series", to: "/series", label: "nav.series" },
+  { section: "channels", to: "/channels", label: "channels.title" },
 ];
 
 export function workItems(role: Role | null): NavItem[] {

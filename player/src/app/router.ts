@@ -60,6 +60,22 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "nav.series", section: "series" },
   },
   {
+    path: "/channels",
+    component: () => import("@/pages/channels/ChannelsPage.vue"),
+    meta: { title: "channels.title", section: "channels" },
+  },
+  {
+    path: "/channels/:id",
+    component: withEngine(() => import("@/pages/channels/ChannelPage.vue")),
+    props: true,
+    meta: { title: "channels.title", section: "channels" },
+  },
+  {
+    path: "/desk/channels",
+    component: () => import("@/pages/desk/channels/DeskChannelsPage.vue"),
+    meta: { title: "channelDesk.title", needs: "edit", section: "desk" },
+  },
+  {
     path: "/menus",
     component: () => import("@/pages/menus/MenusPage.vue"),
     meta: { title: "menus.title", isPersonal: true, section: "menus" },

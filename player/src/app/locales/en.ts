@@ -1,4 +1,5 @@
 /** Texts, English: the same keys as the Chinese ones, checked by the compiler. */
+import { channelsEn } from "./channels.en";
 import { editingEn } from "./editing.en";
 import { searchEn } from "./search.en";
 import { menusEn } from "./menus.en";
@@ -502,5 +503,6 @@ export const en: Texts = {
   },
   ...editingEn,
   ...searchEn,
+  ...channelsEn,
   ...menusEn,
 };

@@ -1,4 +1,5 @@
 /** Texts, Chinese. Plain words; no jargon a member would have to look up. */
+import { channelsZh } from "./channels.zh-CN";
 import { editingZh } from "./editing.zh-CN";
 import { menusZh } from "./menus.zh-CN";
 import { searchZh } from "./search.zh-CN";
@@ -496,6 +497,7 @@ export const zhCN = {
   },
   ...editingZh,
   ...searchZh,
+  ...channelsZh,
   ...menusZh,
 };
 
