@@ -1,16 +1,24 @@
 /** Which parts of the house a role sees. The server decides; this only keeps dead doors out. Pure. */
 import type { Role } from "@/api/types";
 
-export type Ability = "teach" | "edit" | "administer";
+/** `organise`: units and members; by role, or by a role in a sub-tree. */
+export type Ability = "teach" | "edit" | "organise" | "administer";
 
 const ABILITIES: Readonly<Record<Role, readonly Ability[]>> = {
   member: [],
   instructor: ["teach"],
   editor: ["teach", "edit"],
   unit_admin: [],
-  admin: ["teach", "edit", "administer"],
+  admin: ["teach", "edit", "organise", "administer"],
 };
 
 export function can(role: Role | null, ability: Ability): boolean {
   return role !== null && (ABILITIES[role] ?? []).includes(ability);
+}
+
+/** What a role in a sub-tree opens; everything else is of the whole city. */
+const SCOPED: Readonly<Partial<Record<Role, readonly Ability[]>>> = { unit_admin: ["organise"] };
+
+export function canSomewhere(roles: readonly Role[], ability: Ability): boolean {
+  return roles.some((role) => (SCOPED[role] ?? []).includes(ability));
 }

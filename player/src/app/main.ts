@@ -18,6 +18,7 @@ app.use(
     ensure: session.ensure,
     isSignedIn: () => session.account !== null,
     may: session.may,
+    mustChoosePassword: () => session.mustChoosePassword,
   }),
 );
 app.mount("#app");

@@ -1,5 +1,5 @@
 /** Items of the main navigation for a role. Pure. */
-import { can } from "./abilities";
+import { can, canSomewhere } from "./abilities";
 import type { Role } from "@/api/types";
 
 export interface NavItem {
@@ -16,7 +16,8 @@ const PUBLIC: readonly NavItem[] = [
   { section: "channels", to: "/channels", label: "channels.title" },
 ];
 
-export function workItems(role: Role | null): NavItem[] {
+/** `scoped`: roles in sub-trees. */
+export function workItems(role: Role | null, scoped: readonly Role[] = []): NavItem[] {
   const items: NavItem[] = [];
   if (can(role, "teach")) items.push({ section: "studio", to: "/studio", label: "nav.studio" });
   if (can(role, "edit")) items.push({ section: "desk", to: "/desk/lectures", label: "nav.desk" });
@@ -24,13 +25,15 @@ export function workItems(role: Role | null): NavItem[] {
     items.push({ section: "desk", to: "/desk/uploads", label: "uploads.title" });
   if (can(role, "administer"))
     items.push({ section: "admin", to: "/admin/accounts", label: "nav.admin" });
+  else if (canSomewhere(scoped, "organise"))
+    items.push({ section: "admin", to: "/admin/units", label: "org.title" });
   return items;
 }
 
 const OWN: readonly NavItem[] = [{ section: "menus", to: "/menus", label: "menus.title" }];
 
-export function mainItems(role: Role | null): NavItem[] {
-  return [...PUBLIC, ...(role === null ? [] : OWN), ...workItems(role)];
+export function mainItems(role: Role | null, scoped: readonly Role[] = []): NavItem[] {
+  return [...PUBLIC, ...(role === null ? [] : OWN), ...workItems(role, scoped)];
 }
 
 /** Four thumbs wide on a phone; the rest is reached from 我的. */

@@ -178,6 +178,32 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "storage.title", needs: "administer", section: "desk" },
   },
   {
+    path: "/admin/units",
+    component: () => import("@/pages/admin/people/UnitsPage.vue"),
+    meta: { title: "org.title", needs: "organise", section: "admin" },
+  },
+  {
+    path: "/admin/members",
+    component: () => import("@/pages/admin/people/MembersPage.vue"),
+    meta: { title: "people.title", needs: "organise", section: "admin" },
+  },
+  {
+    path: "/admin/members/:id",
+    component: () => import("@/pages/admin/people/MemberPage.vue"),
+    props: true,
+    meta: { title: "people.title", needs: "organise", section: "admin" },
+  },
+  {
+    path: "/admin/roster",
+    component: () => import("@/pages/admin/people/RosterPage.vue"),
+    meta: { title: "roster.title", needs: "organise", section: "admin" },
+  },
+  {
+    path: "/admin/member-lists",
+    component: () => import("@/pages/admin/people/ListsPage.vue"),
+    meta: { title: "people.lists", needs: "administer", section: "admin" },
+  },
+  {
     path: "/admin/accounts",
     component: () => import("@/pages/admin/AccountsPage.vue"),
     meta: { title: "admin.accounts", needs: "administer", section: "admin" },
@@ -193,6 +219,8 @@ export interface Visitor {
   ensure: () => Promise<void>;
   isSignedIn: () => boolean;
   may: (ability: Ability) => boolean;
+  /** Whoever came with a one-time code chooses a password before anything else. */
+  mustChoosePassword?: () => boolean;
 }
 
 export function createPages(visitor: Visitor) {
@@ -202,6 +230,8 @@ export function createPages(visitor: Visitor) {
     scrollBehavior: (to, _from, saved) => saved ?? (to.hash ? { el: to.hash } : { top: 0 }),
   });
   router.beforeEach(async (to) => {
+    const isOpen = ["/account", "/signin"].includes(to.path);
+    if (visitor.mustChoosePassword?.() && !isOpen) return { path: "/account" };
     if (!to.meta.isPersonal && !to.meta.needs) return true;
     try {
       await visitor.ensure();

@@ -1,6 +1,7 @@
 /** Texts, English: the same keys as the Chinese ones, checked by the compiler. */
 import { channelsEn } from "./channels.en";
 import { editingEn } from "./editing.en";
+import { peopleEn } from "./people.en";
 import { searchEn } from "./search.en";
 import { menusEn } from "./menus.en";
 import type { Texts } from "./zh-CN";
@@ -503,6 +504,7 @@ export const en: Texts = {
   },
   ...editingEn,
   ...searchEn,
+  ...peopleEn,
   ...channelsEn,
   ...menusEn,
 };

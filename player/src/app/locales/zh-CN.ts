@@ -2,6 +2,7 @@
 import { channelsZh } from "./channels.zh-CN";
 import { editingZh } from "./editing.zh-CN";
 import { menusZh } from "./menus.zh-CN";
+import { peopleZh } from "./people.zh-CN";
 import { searchZh } from "./search.zh-CN";
 
 export const zhCN = {
@@ -497,6 +498,7 @@ export const zhCN = {
   },
   ...editingZh,
   ...searchZh,
+  ...peopleZh,
   ...channelsZh,
   ...menusZh,
 };
