@@ -28,6 +28,28 @@ TABLE: dict[str, tuple[int, ...]] = {
     "getAccountsByAccountId": (401, 403, 403, 403, 403, 403, 200),
     "patchAccountsByAccountId": (401, 403, 403, 403, 403, 403, 200),
     "getAudit": (401, 403, 403, 403, 403, 403, 200),
+    # Units and members: here the unit admin has no unit; test_rights_of_units.py gives them one.
+    "getOrgUnits": (401, 403, 403, 403, 200, 403, 200),
+    "postOrgUnits": (401, 403, 403, 403, 403, 403, 201),
+    "getOrgUnitsByOrgUnitId": (401, 403, 403, 403, 200, 403, 200),
+    "patchOrgUnitsByOrgUnitId": (401, 403, 403, 403, 403, 403, 200),
+    "deleteOrgUnitsByOrgUnitId": (401, 403, 403, 403, 403, 403, 204),
+    "getMembers": (401, 403, 403, 403, 403, 403, 200),
+    "postMembers": (401, 403, 403, 403, 403, 403, 201),
+    "getMembersByAccountId": (401, 403, 403, 403, 403, 403, 200),
+    "patchMembersByAccountId": (401, 403, 403, 403, 403, 403, 200),
+    "postMembersByAccountIdReset": (401, 403, 403, 403, 403, 403, 200),
+    "putMembersByAccountIdScopes": (401, 403, 403, 403, 403, 403, 200),
+    "getMemberLists": (401, 403, 403, 403, 200, 403, 200),
+    "putMemberListsByWhich": (401, 403, 403, 403, 403, 403, 200),
+    "getRoster": (401, 403, 403, 403, 403, 403, 200),
+    "getRosterTemplate": (401, 403, 403, 403, 403, 403, 200),
+    "getRosterImports": (401, 403, 403, 403, 403, 403, 200),
+    "postRosterImports": (401, 403, 403, 403, 403, 403, 201),
+    "getRosterImportsByImportId": (401, 403, 403, 403, 403, 403, 200),
+    "deleteRosterImportsByImportId": (401, 403, 403, 403, 403, 403, 204),
+    "postRosterImportsByImportIdConfirm": (401, 403, 403, 403, 403, 403, 409),  # Not tried yet.
+    "getRosterImportsByImportIdErrors": (401, 403, 403, 403, 403, 403, 200),
     "getConfig": (200,) * 7,
     "getHome": (200,) * 7,
     "getLectures": (200,) * 7,
@@ -126,6 +148,11 @@ HIDDEN_WHILE_MEMBERS_ONLY = re.compile(r".*(ByClassId|ByLectureId)")
 BODIES: dict[str, Any] = {
     "patchAccount": {"display_name": "名"},
     "patchAccountsByAccountId": {"display_name": "名"},
+    "postOrgUnits": {"name": "市", "kind": "city"},
+    "patchOrgUnitsByOrgUnitId": {"kind": "banner"},
+    "patchMembersByAccountId": {"display_name": "名"},
+    "putMembersByAccountIdScopes": {"scopes": []},
+    "putMemberListsByWhich": {"items": []},
     "patchLecturesByLectureId": {"title": "新名"},
     "patchLiveClassesByClassId": {"title": "新名"},
     "patchSeriesBySeriesId": {"title": "新名"},
@@ -157,6 +184,7 @@ RAW: dict[str, dict[str, Any]] = {
     "postLecturesByLectureIdCaptions": {
         "data": SRT, "headers": {"Content-Type": "application/octet-stream"},
     },
+    "postRosterImports": {"params": {"filename": "r.csv"}, "data": b"x"},
     "getUploadsKnown": {"params": {"digest": "t1:" + "0" * 64, "size_bytes": "4"}},
     "postUploads": {"headers": NEW_UPLOAD},
     "headUploadsByUploadId": {"headers": TUS},
@@ -202,6 +230,14 @@ class _World:
         if "{account_id}" in path:
             number = next(self._numbers)
             return path.format(account_id=await self.vod.add_account(f"a{number}", Role.MEMBER))
+        if "{org_unit_id}" in path:
+            return path.format(org_unit_id=await self.add_unit())
+        if "{import_id}" in path:
+            raw = RAW["postRosterImports"]
+            made = await self.vod.call("POST", "/roster-imports", role=Role.ADMIN, **raw)
+            return path.format(import_id=made.body["id"])
+        if "{which}" in path:
+            return path.format(which="categories")
         if "{series_id}" in path:
             made = await self.vod.call("POST", "/series", role=Role.EDITOR, json={"title": "系列"})
             return path.format(series_id=made.body["id"])
@@ -226,6 +262,11 @@ class _World:
             ids = await self._fill_lecture(lecture_id, operation)
             return path.format(lecture_id=lecture_id, **ids)
         return path
+
+    async def add_unit(self) -> str:
+        body = {"name": f"单位{next(self._numbers)}", "kind": "other"}
+        made = await self.vod.call("POST", "/org-units", role=Role.ADMIN, json=body)
+        return str(made.body["id"])
 
     async def _publish_menu(self) -> str:
         """A menu with one version, saved once."""
@@ -290,6 +331,8 @@ async def test_every_operation_answers_everybody_as_the_table_says(sqlite_vod: V
                 if operation == "postAccounts":
                     login = f"new{new_id()}"
                     body = {"login": login, "display_name": "新", "role": "member"}
+                if operation == "postMembers":
+                    body = {"display_name": "新", "unit_id": await world.add_unit()}
                 if operation == "postSession":
                     await sqlite_vod.token_of(Role.MEMBER)
                     body = {"login": "member", "password": PASSWORD}
