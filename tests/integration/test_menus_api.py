@@ -20,6 +20,7 @@ from tests.support.vod import (
 )
 from vod.accounts.models import Account, RoleScope
 from vod.accounts.roles import Role, Visibility
+from vod.channels.models import Channel, ChannelVisibility
 from vod.lectures.models import Lecture, LectureState
 from vod.lectures.publication import Publication
 from vod.series.models import Series, SeriesLecture
@@ -143,7 +144,13 @@ async def test_row_34_members_of_different_groups_see_different_menus(vod: Vod) 
     await world.add(shown, draft_only, for_retired, gone, series, entry)
     class_id = (await vod.add_class(title="直播课", visibility="members"))["id"]
     refs = [("lecture", row.id) for row in (shown, draft_only, for_retired, gone)]
+    channel = Channel(
+        id=new_id(), title="展播台", visibility=ChannelVisibility.MEMBERS,
+        created_at=vod.clock.now(),
+    )  # fmt: skip
+    await world.add(channel)
     refs += [("series", series.id), ("live_class", class_id), ("lecture", "0" * 20)]
+    refs += [("channel", channel.id)]
     draft = await world.make_menu(
         section("aaaa", *(
             item(f"x{n:03d}", kind, target_id=name) for n, (kind, name) in enumerate(refs)
@@ -162,17 +169,19 @@ async def test_row_34_members_of_different_groups_see_different_menus(vod: Vod) 
     assert await world.see(world.retired) == []  # Nothing is published yet.
     preview = await world.edit("GET", f"/menus/preview?menu_id={draft['id']}&category=retired")
     assert [i["title"] for i in preview["menus"][0]["sections"][0]["items"]] == [
-        "已发布", "退休党员专题", "党史专题", "直播课",
+        "已发布", "退休党员专题", "党史专题", "直播课", "展播台",
     ]  # fmt: skip
     done = await world.publish(draft, note="第一版")
     assert (done["state"], done["number"], done["has_changes"]) == ("published", 1, False)
     assert await world.see(world.retired) == [
-        ["已发布", "退休党员专题", "党史专题", "直播课", "学习强国"]
+        ["已发布", "退休党员专题", "党史专题", "直播课", "展播台", "学习强国"]
     ]
     assert await world.see(world.farmer) == [
-        ["已发布", "党史专题", "直播课", "外部资源", "学习强国"]
+        ["已发布", "党史专题", "直播课", "展播台", "外部资源", "学习强国"]
     ]
-    assert await world.see(world.outsider) == [["已发布", "退休党员专题", "党史专题", "直播课"]]
+    assert await world.see(world.outsider) == [
+        ["已发布", "退休党员专题", "党史专题", "直播课", "展播台"]
+    ]
     assert (await vod.call("GET", "/menus")).status == 401
     report = await world.edit("GET", "/menus/broken-links")
     assert [(row["item_id"], row["state"], row["is_published"]) for row in report["items"]] == [
@@ -184,7 +193,7 @@ async def test_row_34_members_of_different_groups_see_different_menus(vod: Vod) 
     [example] = counted["examples"]
     assert (example["name"], example["category"]) == ("R**", "retired")
     as_one = await world.edit("GET", f"/menus/preview?account_id={example['id']}")
-    assert [len(part["items"]) for part in as_one["menus"][0]["sections"]] == [4, 1]
+    assert [len(part["items"]) for part in as_one["menus"][0]["sections"]] == [5, 1]
     unknown = await vod.call(
         "POST", "/audience/preview", role=Role.EDITOR, json={"rule": {"levels": ["nobody"]}}
     )

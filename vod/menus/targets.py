@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vod.accounts.roles import Viewer
 from vod.assets.models import Asset
+from vod.channels.models import Channel
+from vod.channels.policy import may_watch_channel
 from vod.classes.models import LiveClass
 from vod.classes.policy import may_see_class
 from vod.classes.states import ClassState
@@ -115,6 +117,8 @@ async def load_targets(
         found |= await _load_series(session, ids, viewer)
     if ids := wanted[ItemKind.LIVE_CLASS]:
         found |= await _load_classes(session, ids, viewer)
+    if ids := wanted[ItemKind.CHANNEL]:
+        found |= await _load_channels(session, ids, viewer)
     return found
 
 
@@ -200,3 +204,18 @@ async def _load_classes(session: AsyncSession, ids: set[str], viewer: Viewer) ->
         )
         for row in rows
     }
+
+
+async def _load_channels(session: AsyncSession, ids: set[str], viewer: Viewer) -> dict[Ref, Target]:
+    rows = await session.scalars(select(Channel).where(Channel.id.in_(ids)))
+    return {
+        (ItemKind.CHANNEL, row.id): Target(title=row.title, state=_judge_channel(row, viewer))
+        for row in rows
+    }
+
+
+def _judge_channel(channel: Channel, viewer: Viewer) -> TargetState:
+    if channel.deleted_at is not None:
+        return TargetState.DELETED
+    is_visible = may_watch_channel(viewer, channel.visibility, channel.audience)
+    return TargetState.THERE if is_visible else TargetState.HIDDEN

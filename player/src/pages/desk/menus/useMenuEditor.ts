@@ -137,7 +137,7 @@ export function useMenuEditor(id: string, onMerged: (by: string) => void) {
 
   /** The answer of another operation is the draft as it is now. */
   function take(found: MenuDraft): void {
-    const isSame = JSON.stringify(found.content) === JSON.stringify(history.value);
+    const isSame = JSON.stringify(found.content) === JSON.stringify(base);
     accept(found);
     if (!isSame) {
       history.push(found.content);
