@@ -25,7 +25,9 @@ FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 10.0
 TERM_DEADLINE_S: Final = 3.0
 HEALTHY_AFTER_S: Final = 20.0  # A child that ran this long starts again without a pause.
-PATIENT_NICE: Final = 15  # As the encoders themselves.
+# A third of the weight of the others: enough to give way, not so little that a machine with other
+# work on it never gets to an encode.
+PATIENT_NICE: Final = 5
 LIFELINE: Final = Path(__file__).with_name("lifeline.py")
 
 log = structlog.get_logger(__name__)
