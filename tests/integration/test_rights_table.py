@@ -73,6 +73,34 @@ TABLE: dict[str, tuple[int, ...]] = {
     "getSeriesBySeriesId": (200,) * 7,
     "getSeriesBySeriesIdLectures": (200,) * 7,
     "putSeriesBySeriesIdLectures": (401, 403, 403, 403, 200, 403, 200),
+    "getSeriesBySeriesIdCover": (404,) * 7,  # It has none.
+    "putSeriesBySeriesIdCover": (401, 403, 403, 403, 415, 403, 415),
+    "postLectures": (401, 403, 403, 403, 201, 403, 201),
+    "postLecturesBulk": (401, 403, 403, 403, 404, 403, 404),
+    "getLecturesByLectureIdPublication": (401, 403, 403, 200, 200, 403, 200),
+    "postLecturesByLectureIdPublication": (401, 403, 403, 403, 200, 403, 200),
+    "postLecturesByLectureIdDocuments": (401, 403, 403, 201, 201, 403, 201),
+    "getLecturesByLectureIdDocumentsByDocumentId": (404,) * 7,
+    "deleteLecturesByLectureIdDocumentsByDocumentId": (401, 403, 403, 404, 404, 403, 404),
+    "getReviewQueue": (401, 403, 403, 403, 200, 403, 200),
+    "getReviewPolicy": (401, 403, 403, 403, 200, 403, 200),
+    "putReviewPolicy": (401, 403, 403, 403, 403, 403, 200),
+    "getForms": (200,) * 7,
+    "putForms": (401, 403, 403, 403, 200, 403, 200),
+    "getTags": (200,) * 7,
+    "getInstructors": (200,) * 7,
+    "postInstructors": (401, 403, 403, 403, 201, 403, 201),
+    "getInstructorsByInstructorId": (200,) * 7,
+    "patchInstructorsByInstructorId": (401, 403, 403, 403, 200, 403, 200),
+    "deleteInstructorsByInstructorId": (401, 403, 403, 403, 204, 403, 204),
+    "getInstructorsByInstructorIdClasses": (200,) * 7,
+    "getInstructorsByInstructorIdPortrait": (404,) * 7,  # They have none.
+    "putInstructorsByInstructorIdPortrait": (401, 403, 403, 403, 415, 403, 415),
+    "getVenues": (200,) * 7,
+    "postVenues": (401, 403, 403, 403, 201, 403, 201),
+    "getVenuesByVenueId": (200,) * 7,
+    "patchVenuesByVenueId": (401, 403, 403, 403, 200, 403, 200),
+    "deleteVenuesByVenueId": (401, 403, 403, 403, 204, 403, 204),
     "patchSeriesBySeriesId": (401, 403, 403, 403, 200, 403, 200),
     "getSession": (200,) * 7,
     "postSession": (200,) * 7,
@@ -158,6 +186,20 @@ BODIES: dict[str, Any] = {
     "patchSeriesBySeriesId": {"title": "新名"},
     "postLiveClasses": {"title": "课", "visibility": "public"},
     "postSeries": {"title": "系列"},
+    "postLectures": {"title": "资料", "kind": "document"},
+    "postLecturesBulk": {"lecture_ids": ["0" * 20]},
+    "postLecturesByLectureIdPublication": {"move": "withdraw"},
+    "putReviewPolicy": {"version": 1, "steps": []},
+    "putForms": {
+        "items": [
+            {"key": key, "name": key}
+            for key in ("video", "audio", "staged", "micro", "film", "lecture", "document", "link")
+        ]
+    },
+    "postInstructors": {"name": "王五"},
+    "patchInstructorsByInstructorId": {"level": "市级"},
+    "postVenues": {"name": "城川", "kind": "scene"},
+    "patchVenuesByVenueId": {"place": "鄂托克前旗"},
     "putSeriesBySeriesIdLectures": {"version": 1, "lectures": []},
     "patchJobsByJobId": {"priority": "low"},
     "putLecturesByLectureIdCaptionsByCaptionId": {"version": 1, "cues": []},
@@ -185,6 +227,10 @@ RAW: dict[str, dict[str, Any]] = {
         "data": SRT, "headers": {"Content-Type": "application/octet-stream"},
     },
     "postRosterImports": {"params": {"filename": "r.csv"}, "data": b"x"},
+    "postLecturesByLectureIdDocuments": {
+        "data": b"%PDF-1.7", "params": {"filename": "a.pdf"},
+        "headers": {"Content-Type": "application/octet-stream"},
+    },
     "getUploadsKnown": {"params": {"digest": "t1:" + "0" * 64, "size_bytes": "4"}},
     "postUploads": {"headers": NEW_UPLOAD},
     "headUploadsByUploadId": {"headers": TUS},
@@ -249,6 +295,11 @@ class _World:
         if "{upload_id}" in path:
             made = await self.vod.call("POST", "/uploads", role=Role.INSTRUCTOR, headers=NEW_UPLOAD)
             return path.format(upload_id=made.headers["Location"].rpartition("/")[2])
+        for kind in ("instructor", "venue"):
+            if f"{{{kind}_id}}" in path:
+                body = BODIES[f"post{kind.title()}s"]
+                made = await self.vod.call("POST", f"/{kind}s", role=Role.EDITOR, json=body)
+                return path.format(**{f"{kind}_id": made.body["id"]})
         if "{menu_id}" in path:
             return path.format(menu_id=await self._publish_menu(), number=1)
         if "{entry_id}" in path:
@@ -282,6 +333,7 @@ class _World:
         jobs = await self.vod.call("GET", f"{base}/jobs", role=Role.ADMIN)
         job = jobs.body["items"][0]
         ids = {"job_id": job["id"], "unit_id": job["units"][0]["id"]}
+        ids["document_id"] = "0" * 20
         if "ByCaptionId" in operation:
             raw = RAW["postLecturesByLectureIdCaptions"]
             made = await self.vod.call("POST", f"{base}/captions", role=Role.ADMIN, **raw)

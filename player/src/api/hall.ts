@@ -24,6 +24,8 @@ type LectureQuery = ListQuery & {
   state?: LectureState;
   series_id?: string;
   publication?: Publication;
+  form?: string;
+  instructor_id?: string;
 };
 
 const ofClass = (class_id: string) => ({ params: { path: { class_id } } });

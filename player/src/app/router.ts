@@ -108,6 +108,22 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "find.title", section: "search" },
   },
   {
+    path: "/instructors",
+    component: () => import("@/pages/instructors/InstructorsPage.vue"),
+    meta: { title: "teachers.title", section: "library" },
+  },
+  {
+    path: "/instructors/:id",
+    component: () => import("@/pages/instructors/InstructorPage.vue"),
+    props: true,
+    meta: { title: "teachers.title", section: "library" },
+  },
+  {
+    path: "/desk/review",
+    component: () => import("@/pages/desk/review/ReviewQueuePage.vue"),
+    meta: { title: "publication.queue", needs: "edit", section: "desk" },
+  },
+  {
     path: "/signin",
     component: () => import("@/pages/signin/SignInPage.vue"),
     meta: { title: "signin.title", section: "account" },

@@ -1,5 +1,6 @@
 /** Texts, English: the same keys as the Chinese ones, checked by the compiler. */
 import { channelsEn } from "./channels.en";
+import { catalogueEn } from "./catalogue.en";
 import { editingEn } from "./editing.en";
 import { peopleEn } from "./people.en";
 import { searchEn } from "./search.en";
@@ -503,6 +504,7 @@ export const en: Texts = {
     nobody: "No account found",
   },
   ...editingEn,
+  ...catalogueEn,
   ...searchEn,
   ...peopleEn,
   ...channelsEn,

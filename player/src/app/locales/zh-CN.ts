@@ -1,5 +1,6 @@
 /** Texts, Chinese. Plain words; no jargon a member would have to look up. */
 import { channelsZh } from "./channels.zh-CN";
+import { catalogueZh } from "./catalogue.zh-CN";
 import { editingZh } from "./editing.zh-CN";
 import { menusZh } from "./menus.zh-CN";
 import { peopleZh } from "./people.zh-CN";
@@ -497,6 +498,7 @@ export const zhCN = {
     nobody: "没有找到账号",
   },
   ...editingZh,
+  ...catalogueZh,
   ...searchZh,
   ...peopleZh,
   ...channelsZh,
