@@ -270,7 +270,7 @@ class _World:
         await self.vod.add_account(login, Role.INSTRUCTOR)
         return str((await self.vod.sign_in(login)).body["token"])
 
-    async def fill(  # noqa: PLR0911 - one for each kind of path
+    async def fill(  # noqa: PLR0911, PLR0912 - one for each kind of path
         self, path: str, operation: str, visibility: str
     ) -> str:
         if "{account_id}" in path:
