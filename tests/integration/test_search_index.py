@@ -19,12 +19,13 @@ from vod.db.engine import Database, open_database
 from vod.lectures.models import Lecture, LectureState
 from vod.lectures.publication import Publication
 from vod.library.forms.models import LectureTag
-from vod.search.finding import build_may_see, count_documents, find_documents
+from vod.library.models import Instructor, LectureInstructor
+from vod.search.finding import build_may_see, find_documents
 from vod.search.indexer import Indexer, request_rebuild
 from vod.search.lease import LEASE, Lease, LeaseLostError
 from vod.search.models import SearchChange, SearchDocument, SearchKind, SearchSpeech
 from vod.search.opening import open_search_index
-from vod.search.port import Found, Wanted
+from vod.search.port import Matches, Wanted
 from vod.search.query import parse_query, relax
 from vod.series.models import Series, SeriesLecture
 
@@ -47,7 +48,7 @@ class Library:
         self.ids: dict[str, str] = {}
         self._made = 0
 
-    async def add(self, name: str, model: type[Any], **values: Any) -> str:
+    async def add(self, name: str, model: type[Any], /, **values: Any) -> str:
         self._made += 1
         made_at = START + timedelta(minutes=self._made)
         row = model(id=new_id(), created_at=made_at, **values)
@@ -81,19 +82,17 @@ class Library:
 
     async def find(
         self, words: str, *, viewer: Viewer = MEMBER, loosely: bool = False, **wanted: Any
-    ) -> list[Found]:
+    ) -> Matches:
         query = relax(words) if loosely else parse_query(words)
         async with self.database.read() as session:
             may_see = build_may_see(viewer)
             return await find_documents(session, self.index, query, Wanted(may_see, **wanted))
 
     async def names(self, words: str, **options: Any) -> list[str]:
-        return [self.ids[one.object_id] for one in await self.find(words, **options)]
+        return [self.ids[one.object_id] for one in (await self.find(words, **options)).found]
 
-    async def count(self, words: str, *, viewer: Viewer = MEMBER) -> dict[SearchKind, int]:
-        async with self.database.read() as session:
-            may_see = build_may_see(viewer)
-            return await count_documents(session, self.index, parse_query(words), may_see)
+    async def count(self, words: str, **options: Any) -> dict[SearchKind, int]:
+        return dict((await self.find(words, **options)).counts)
 
     async def update(self, lecture_id: str, **values: Any) -> None:
         await self.run(update(Lecture).where(Lecture.id == lecture_id).values(**values))
@@ -166,6 +165,8 @@ async def test_the_shared_queries_find_the_same_in_the_same_order(library: Libra
     whole = await library.names("旗", viewer=NOBODY)
     pieces = [await library.names("旗", viewer=NOBODY, first=at, count=2) for at in (0, 2, 4)]
     assert [name for piece in pieces for name in piece] == whole
+    beyond = await library.find("旗", viewer=NOBODY, first=99)
+    assert (beyond.found, beyond.counts) == ([], {SearchKind.LECTURE: 5})
     assert await library.names("夜校", viewer=NOBODY, kind=SearchKind.LECTURE) == ["longer"]
 
 
@@ -212,6 +213,27 @@ async def test_whatever_changes_is_found_anew(library: Library) -> None:
     await library.indexer.catch_up()
     assert await library.names("主题教育") == []
     assert await library.indexer.is_settled()
+
+
+async def test_teachers_are_found_by_name_and_sound_and_so_are_their_lectures(
+    library: Library,
+) -> None:
+    teacher = await library.add("teacher", Instructor, name="单巴图", topics=["草原文化"])
+    hidden = await library.add("hidden", Instructor, name="单于", is_published=False)
+    lecture_id = await library.lecture("lecture", "马头琴的故事")
+    for position, instructor_id in enumerate((teacher, hidden)):
+        values = {"lecture_id": lecture_id, "instructor_id": instructor_id, "position": position}
+        await library.run(LectureInstructor.__table__.insert().values(**values))
+    await library.indexer.catch_up()
+    for words in ("单巴图", "單巴圖", "shanbatu", "danbatu", "sbt"):
+        assert await library.names(words, viewer=NOBODY) == ["teacher", "lecture"], words
+    assert await library.names("草原文化", viewer=NOBODY) == ["teacher"]
+    assert await library.names("单于", viewer=NOBODY) == []
+    assert await library.names("单于", viewer=EDITOR) == ["hidden"]
+    await library.run(update(Instructor).where(Instructor.id == teacher).values(name="乌恩"))
+    await library.indexer.catch_up()
+    assert await library.names("wuen", viewer=NOBODY) == ["teacher", "lecture"]
+    assert await library.names("单巴图", viewer=NOBODY) == []
 
 
 async def test_an_index_changed_often_is_the_one_made_anew(library: Library) -> None:
@@ -279,7 +301,7 @@ async def test_long_speech_and_strange_texts_are_taken(library: Library) -> None
 async def test_the_triggers_are_there(library: Library) -> None:
     """A migration that copies a table on SQLite loses them: it has to make them again."""
     wanted = {"lectures", "caption_tracks", "series", "series_lectures", "lecture_tags"}
-    wanted |= {"lecture_forms", "live_classes", "accounts"}
+    wanted |= {"lecture_forms", "lecture_instructors", "instructors", "live_classes", "accounts"}
     names = (
         "SELECT tbl_name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'search_%'"
         if library.database.is_sqlite

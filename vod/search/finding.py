@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     and_,
     case,
     func,
@@ -21,7 +23,7 @@ from vod.accounts.roles import Viewer, Visibility
 from vod.audience.rule import build_fitting
 from vod.lectures.policy import may_edit_lectures
 from vod.search.models import SearchDocument, SearchKind
-from vod.search.port import TIERS, Found, SearchIndex, Wanted
+from vod.search.port import SOUND_TIER, Found, Matches, SearchIndex, Wanted
 from vod.search.query import Query, Token
 
 
@@ -46,11 +48,35 @@ def build_may_see(viewer: Viewer) -> ColumnElement[bool]:
 
 async def find_documents(
     session: AsyncSession, index: SearchIndex, query: Query, wanted: Wanted
-) -> list[Found]:
-    """Find one page.
+) -> Matches:
+    """Find one page, and count what there is over all pages.
 
     Order: the title itself, titles that begin so, then by tier (``port.FIELDS``), newest first.
     """
+    hits = _select_hits(index, query, wanted).cte("hits")
+    counts = [
+        select(func.count()).select_from(hits).where(hits.c.kind == kind).scalar_subquery()
+        for kind in SearchKind
+    ]
+    page = (
+        select(hits.c.number, hits.c.kind, hits.c.object_id, hits.c.tier, *counts)
+        .order_by(hits.c.closeness, hits.c.sorted_at.desc(), hits.c.object_id.desc())
+        .limit(wanted.count)
+        .offset(wanted.first)
+    )
+    if wanted.kind is not None:
+        page = page.where(hits.c.kind == wanted.kind)
+    rows = (await session.execute(page)).all()
+    if not rows:  # Of that kind, or on that page; there may be others.
+        rows_of_counts = (await session.execute(select(*counts))).all()
+        return Matches([], _read_counts(rows_of_counts[0]))
+    return Matches([Found(*row[:4]) for row in rows], _read_counts(rows[0][4:]))
+
+
+def _select_hits(
+    index: SearchIndex, query: Query, wanted: Wanted
+) -> Select[tuple[int, SearchKind, str, int, float, datetime]]:
+    """Select all that matches and may be seen, each in its best tier."""
     tiers = union_all(
         *(
             index.select_tier(query, tier).add_columns(literal(tier).label("tier"))
@@ -62,45 +88,34 @@ async def find_documents(
         .group_by(tiers.c.number)
         .subquery()
     )
-    page = (
-        select(SearchDocument.number, SearchDocument.kind, SearchDocument.object_id, best.c.tier)
+    return (
+        select(
+            SearchDocument.number,
+            SearchDocument.kind,
+            SearchDocument.object_id,
+            best.c.tier,
+            _build_closeness(query, best.c.tier).label("closeness"),
+            SearchDocument.sorted_at,
+        )
         .join(best, best.c.number == SearchDocument.number)
         .where(wanted.may_see)
-        .order_by(
-            _build_closeness(query, best.c.tier),
-            SearchDocument.sorted_at.desc(),
-            SearchDocument.object_id.desc(),
-        )
-        .limit(wanted.count)
-        .offset(wanted.first)
     )
-    if wanted.kind is not None:
-        page = page.where(SearchDocument.kind == wanted.kind)
-    rows = await session.execute(page)
-    return [Found(*row) for row in rows.tuples()]
 
 
-def _build_closeness(query: Query, tier: ColumnElement[int]) -> ColumnElement[int]:
+def _read_counts(row: Sequence[int]) -> dict[SearchKind, int]:
+    counts = zip(SearchKind, row, strict=True)
+    return {kind: count for kind, count in counts if count}
+
+
+def _build_closeness(query: Query, tier: ColumnElement[int]) -> ColumnElement[float]:
     begins = func.substr(SearchDocument.title_key, 1, len(query.key)) == query.key
     return case(
         (and_(tier == 0, SearchDocument.title_key == query.key), 0),
         (and_(tier == 0, begins), 1),
+        # Who types sounds mostly looks for somebody.
+        (and_(tier == SOUND_TIER, SearchDocument.kind == SearchKind.INSTRUCTOR), 3.5),
         else_=tier + 2,
     )
-
-
-async def count_documents(
-    session: AsyncSession, index: SearchIndex, query: Query, may_see: ColumnElement[bool]
-) -> dict[SearchKind, int]:
-    """Count all that :func:`find_documents` finds, by kind."""
-    widest = index.select_tier(query, TIERS[-1]).subquery()
-    rows = await session.execute(
-        select(SearchDocument.kind, func.count())
-        .join(widest, widest.c.number == SearchDocument.number)
-        .where(may_see)
-        .group_by(SearchDocument.kind)
-    )
-    return dict(rows.tuples().all())
 
 
 async def find_alike(

@@ -25,6 +25,8 @@ from vod.lectures.extras import LectureExtras
 from vod.lectures.models import Lecture
 from vod.lectures.present import build_duration_s, build_image_urls
 from vod.lectures.visible import build_visible
+from vod.library.models import Instructor
+from vod.library.policy import LibraryAction, may_in_library
 from vod.material.models import Material
 from vod.material.timeline import MS_PER_S, find_timeline
 from vod.posters.service import load_own_names
@@ -33,6 +35,7 @@ from vod.search.models import SearchKind, SearchSpeech
 from vod.search.moments import MAX_MOMENTS, Marked, build_moment, cut_snippet, find_cues, mark
 from vod.search.port import Found
 from vod.search.query import Query
+from vod.search.sources import load_people
 from vod.search.speech import unpack_cues, unpack_folded
 from vod.search.text import strip_markup
 from vod.series.models import Series, SeriesLecture
@@ -145,6 +148,7 @@ async def _load_lectures(
     )
     posters = await load_own_names(session, ids)
     series = await _load_series_refs(session, ids)
+    people = await load_people(session, ids)
     listed = list(rows.tuples())
     speech = await _load_speech(session, found, {row.id: (row, asset) for row, asset, _ in listed})
     shown = {}
@@ -153,6 +157,7 @@ async def _load_lectures(
         shown[lecture.id] = Shown(
             title=lecture.title,
             body=lecture.description or strip_markup(lecture.introduction),
+            people=people[lecture.id],
             series=series.get(lecture.id),
             poster_url=build_image_urls(lecture, extras, asking.origin)[0],
             duration_s=build_duration_s(lecture, asset),
@@ -230,8 +235,21 @@ async def _load_classes(
     }
 
 
+async def _load_instructors(
+    session: AsyncSession, found: Sequence[Found], asking: Asking
+) -> dict[str, Shown]:
+    ids = [one.object_id for one in found]
+    rows = await session.scalars(select(Instructor).where(Instructor.id.in_(ids)))
+    return {
+        row.id: Shown(row.name, " ".join([row.unit_name, row.job_title, *row.topics]))
+        for row in rows
+        if row.is_published or may_in_library(asking.viewer, LibraryAction.CURATE)
+    }
+
+
 _LOADERS: Final = {
     SearchKind.LECTURE: _load_lectures,
     SearchKind.SERIES: _load_series,
     SearchKind.LIVE_CLASS: _load_classes,
+    SearchKind.INSTRUCTOR: _load_instructors,
 }

@@ -6,6 +6,7 @@ Two adapters hold the same tokens in what their database is good at, ``fts5`` an
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -20,6 +21,7 @@ FIELDS: Final = ("names", "labels", "sounds", "body", "speech")
 # A tier is how far one has to read to find all terms: 0 the title, 1 also who teaches it and what
 # it belongs to, 2 also how they sound, 3 also descriptions, 4 also what is said.
 TIERS: Final = range(len(FIELDS))
+SOUND_TIER: Final = 2
 SPEECH_TIER: Final = 4
 
 
@@ -42,6 +44,14 @@ class Found:
     kind: SearchKind
     object_id: str
     tier: int
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """One page, best first, and how many there are of each kind over all pages and kinds."""
+
+    found: Sequence[Found]
+    counts: Mapping[SearchKind, int]
 
 
 class SearchIndex(Protocol):

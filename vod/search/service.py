@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vod.http.pagination import PageQuery
 from vod.search import schemas
-from vod.search.finding import build_may_see, count_documents, find_documents
+from vod.search.finding import build_may_see, find_documents
 from vod.search.hits import Asking, load_hits
 from vod.search.models import SearchKind
-from vod.search.port import SearchIndex, Wanted
-from vod.search.query import relax
+from vod.search.port import Matches, SearchIndex, Wanted
+from vod.search.query import Query, relax
 from vod.search.suggesting import suggest
 
 
@@ -33,15 +33,14 @@ async def search(
     may_see = build_may_see(asking.viewer)
     first = (page.page - 1) * page.page_size
     wanted = Wanted(may_see, kind=kind, first=first, count=page.page_size)
-    query = asking.query
-    counts = await count_documents(session, index, query, may_see) if query else {}
-    is_loose = not counts and relax(words) != query
+    matches = await _find(session, index, asking.query, wanted)
+    loose = relax(words)
+    is_loose = not matches.counts and loose != asking.query
     if is_loose:
-        query = relax(words)
-        counts = await count_documents(session, index, query, may_see)
-        asking = replace(asking, query=query)
-    found = await find_documents(session, index, query, wanted) if counts else []
-    items = await load_hits(session, found, asking)
+        asking = replace(asking, query=loose)
+        matches = await _find(session, index, loose, wanted)
+    counts = matches.counts
+    items = await load_hits(session, matches.found, asking)
     return schemas.SearchPage(
         items=items,
         page=page.page,
@@ -51,3 +50,9 @@ async def search(
         is_loose=is_loose and bool(counts),
         suggestions=[] if counts else await suggest(session, index, words, asking.viewer),
     )
+
+
+async def _find(session: AsyncSession, index: SearchIndex, query: Query, wanted: Wanted) -> Matches:
+    if not query:
+        return Matches([], {})
+    return await find_documents(session, index, query, wanted)

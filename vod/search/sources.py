@@ -17,6 +17,7 @@ from vod.classes.models import LiveClass
 from vod.lectures.models import Lecture
 from vod.lectures.publication import Publication
 from vod.library.forms.models import LectureForm, LectureTag
+from vod.library.models import Instructor, LectureInstructor
 from vod.material.timeline import find_timeline
 from vod.search.documents import Source, SourceTrack
 from vod.search.models import SearchKind
@@ -45,6 +46,7 @@ async def _load_lectures(session: AsyncSession, ids: Collection[str]) -> list[So
         .where(Lecture.id.in_(ids), Lecture.deleted_at.is_(None))
     )
     labels = await _load_labels(session, ids)
+    people = await load_people(session, ids)
     sources = []
     for lecture, asset, form in rows.tuples():
         described = [*labels[lecture.id], *filter(None, (form, lecture.source_label))]
@@ -54,6 +56,7 @@ async def _load_lectures(session: AsyncSession, ids: Collection[str]) -> list[So
                 object_id=lecture.id,
                 title=lecture.title,
                 sorted_at=lecture.recorded_at or lecture.created_at,
+                people=tuple(people[lecture.id]),
                 labels=tuple(described),
                 body=(lecture.description, strip_markup(lecture.introduction)),
                 visibility=lecture.visibility,
@@ -83,6 +86,20 @@ async def _load_labels(session: AsyncSession, ids: Collection[str]) -> defaultdi
     for lecture_id, label in chain(titles.tuples(), tags.tuples()):
         labels[lecture_id].append(label)
     return labels
+
+
+async def load_people(session: AsyncSession, ids: Collection[str]) -> defaultdict[str, list[str]]:
+    """Load the names of the published instructors by lecture, in their order there."""
+    people: defaultdict[str, list[str]] = defaultdict(list)
+    rows = await session.execute(
+        select(LectureInstructor.lecture_id, Instructor.name)
+        .join(Instructor, Instructor.id == LectureInstructor.instructor_id)
+        .where(LectureInstructor.lecture_id.in_(ids), Instructor.is_published.is_(True))
+        .order_by(LectureInstructor.lecture_id, LectureInstructor.position)
+    )
+    for lecture_id, name in rows.tuples():
+        people[lecture_id].append(name)
+    return people
 
 
 async def _load_tracks(session: AsyncSession, lecture_id: str) -> tuple[SourceTrack, ...]:
@@ -135,8 +152,20 @@ async def _load_classes(session: AsyncSession, ids: Collection[str]) -> list[Sou
     ]
 
 
-async def _load_instructors(_session: AsyncSession, _ids: Collection[str]) -> list[Source]:
-    return []
+async def _load_instructors(session: AsyncSession, ids: Collection[str]) -> list[Source]:
+    rows = await session.scalars(select(Instructor).where(Instructor.id.in_(ids)))
+    return [
+        Source(
+            kind=SearchKind.INSTRUCTOR,
+            object_id=row.id,
+            title=row.name,
+            sorted_at=row.created_at,
+            labels=(row.unit_name, row.job_title, row.level, *row.topics),
+            body=(strip_markup(row.biography),),
+            is_published=row.is_published,
+        )
+        for row in rows
+    ]
 
 
 async def list_everything(session: AsyncSession) -> dict[SearchKind, list[str]]:
@@ -145,6 +174,7 @@ async def list_everything(session: AsyncSession) -> dict[SearchKind, list[str]]:
         SearchKind.LECTURE: select(Lecture.id).where(Lecture.deleted_at.is_(None)),
         SearchKind.SERIES: select(Series.id),
         SearchKind.LIVE_CLASS: select(LiveClass.id),
+        SearchKind.INSTRUCTOR: select(Instructor.id),
     }
     return {kind: list(await session.scalars(query)) for kind, query in queries.items()}
 
@@ -155,7 +185,7 @@ async def list_dependents(
     """List what names something that got another name.
 
     Args:
-        changed: Identifiers by what they are: ``series``, ``account``, ``form``.
+        changed: Identifiers by what they are: ``series``, ``instructor``, ``account``, ``form``.
     """
     found: defaultdict[SearchKind, set[str]] = defaultdict(set)
     series, accounts, forms = (set(changed.get(name, ())) for name in ("series", "account", "form"))
@@ -164,6 +194,11 @@ async def list_dependents(
         found[SearchKind.LECTURE].update(await session.scalars(listed))
         of_series = select(LiveClass.id).where(LiveClass.series_id.in_(series))
         found[SearchKind.LIVE_CLASS].update(await session.scalars(of_series))
+    if teachers := set(changed.get("instructor", ())):
+        taught_by = select(LectureInstructor.lecture_id).where(
+            LectureInstructor.instructor_id.in_(teachers)
+        )
+        found[SearchKind.LECTURE].update(await session.scalars(taught_by))
     if accounts:
         taught = select(LiveClass.id).where(LiveClass.instructor_id.in_(accounts))
         found[SearchKind.LIVE_CLASS].update(await session.scalars(taught))

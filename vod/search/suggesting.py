@@ -19,6 +19,8 @@ from vod.classes.models import LiveClass
 from vod.classes.policy import may_see_class
 from vod.lectures.models import Lecture
 from vod.lectures.visible import build_visible
+from vod.library.models import Instructor
+from vod.library.policy import LibraryAction, may_in_library
 from vod.search import schemas
 from vod.search.distance import judge, list_pieces
 from vod.search.finding import build_may_see, find_alike, find_documents
@@ -47,10 +49,10 @@ async def suggest(
         return []
     may_see = build_may_see(viewer)
     wanted = Wanted(may_see, count=MAX_SUGGESTIONS, tiers=TITLE_TIERS)
-    found = await find_documents(session, index, query, wanted)
+    found = (await find_documents(session, index, query, wanted)).found
     if not found and relax(words) != query:
         query = relax(words)
-        found = await find_documents(session, index, query, wanted)
+        found = (await find_documents(session, index, query, wanted)).found
     keys: list[Key] = [(one.kind, one.object_id) for one in found]
     if len(keys) < MAX_SUGGESTIONS:
         keys.extend(await _find_alike(session, index, words, may_see))
@@ -106,4 +108,9 @@ async def load_titles(session: AsyncSession, keys: Iterable[Key], viewer: Viewer
     ):
         if may_see_class(viewer, live_class.visibility):
             titles[SearchKind.LIVE_CLASS, live_class.id] = live_class.title
+    for teacher in await session.scalars(
+        select(Instructor).where(Instructor.id.in_(ids[SearchKind.INSTRUCTOR]))
+    ):
+        if teacher.is_published or may_in_library(viewer, LibraryAction.CURATE):
+            titles[SearchKind.INSTRUCTOR, teacher.id] = teacher.name
     return titles

@@ -89,6 +89,7 @@ def join_runs(texts: Iterator[str]) -> str:
     return joined
 
 
+@lru_cache(maxsize=1 << 16)
 def is_han(char: str) -> bool:
     """Tell whether a folded character belongs to a script without spaces."""
     return _IS_HAN.match(char) is not None

@@ -20,6 +20,8 @@ WATCHED = (
     ("caption_tracks", "lecture", "lecture_id", ALL),
     ("series_lectures", "lecture", "lecture_id", ALL),
     ("lecture_tags", "lecture", "lecture_id", ALL),
+    ("lecture_instructors", "lecture", "lecture_id", ALL),
+    ("instructors", "instructor", "id", ALL),
     ("lecture_forms", "form", "key", ("UPDATE OF name",)),
     ("series", "series", "id", ALL),
     (
