@@ -158,7 +158,7 @@ async def test_a_code_signs_in_once_to_choose_a_password(centre: Centre) -> None
     info = (await vod.call("GET", "/session", token=token)).body
     assert info["account"]["must_change_password"] is True
     refused = await vod.call("GET", "/home", token=token)
-    assert (refused.status, refused.body["type"].rsplit("/", 1)[-1]) == (
+    assert (refused.status, refused.body["type"].rsplit(":", 1)[-1]) == (
         403, "password-change-required",
     )  # fmt: skip
     change = {"new_password": "long enough"}

@@ -31,7 +31,7 @@ class Account(HasId, Base):
 
     __tablename__ = "accounts"
     __table_args__ = (
-        Index(None, "pinyin", "id"),
+        Index(None, "pinyin", "id", "display_name"),  # Names are looked through in their order.
         Index(None, "pinyin_joined"),
         Index(None, "initials"),
         Index(None, "unit_id", "pinyin", "id"),

@@ -58,7 +58,7 @@ def downgrade() -> None:
 
 
 INDEXES = (
-    ("pinyin", "id"),
+    ("pinyin", "id", "display_name"),
     ("pinyin_joined",),
     ("initials",),
     ("phone",),
