@@ -11,7 +11,7 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 from typing import Final
 
 from kernel.captions import Cue
@@ -80,6 +80,6 @@ class SpokenText:
 
 def _space(folded: Sequence[str]) -> Iterable[str]:
     """Put a space after a cue unless Han follows Han."""
-    for text, following in zip(folded, [*folded[1:], ""], strict=True):
+    for text, following in zip_longest(folded, folded[1:], fillvalue=""):
         joins = following and is_han(text[-1]) and is_han(following[0])
         yield text if joins or not following else f"{text} "
