@@ -17,7 +17,17 @@ from pathlib import Path
 
 from tests.bench.report import Report
 
-BENCHES = ("ingest", "replay", "ladder", "quality", "scaling", "stopwatch", "viewers", "latency")
+BENCHES = (
+    "ingest",
+    "replay",
+    "ladder",
+    "quality",
+    "scaling",
+    "stopwatch",
+    "viewers",
+    "latency",
+    "search",
+)
 
 
 async def _run(name: str, report: Report) -> bool:

@@ -52,6 +52,8 @@ TABLE: dict[str, tuple[int, ...]] = {
     "getRosterImportsByImportIdErrors": (401, 403, 403, 403, 403, 403, 200),
     "getConfig": (200,) * 7,
     "getHome": (200,) * 7,
+    "getSearch": (200,) * 7,
+    "getSearchSuggest": (200,) * 7,
     "getLectures": (200,) * 7,
     "getLecturesByLectureId": (200,) * 7,
     "getLecturesByLectureIdJobs": (401, 403, 403, 200, 200, 403, 200),
