@@ -50,7 +50,7 @@ from vod.people.background import run_imports
 from vod.people.roster_views import prepare_people
 from vod.playback.keys import prepare_playback
 from vod.posters.keys import prepare_posters
-from vod.search.background import run_search
+from vod.search.background import load_search_tables, run_search
 from vod.settings import build_redis_url, read_secret
 from vod.uploads.metrics import UploadMetrics
 from vod.uploads.service import Uploads
@@ -161,6 +161,7 @@ def build_public_app(services: Services) -> web.Application:
     prepare_posters(app)
     prepare_people(app)
     app.on_response_prepare.append(add_tus_header)
+    app.on_startup.append(load_search_tables)
     app.add_routes([*API_ROUTES, *MEDIA_ROUTES, *READY_ROUTES])
     document = json.dumps(build_openapi(), ensure_ascii=False).encode()
 

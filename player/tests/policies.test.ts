@@ -194,6 +194,7 @@ describe("small policies", () => {
       "live",
       "library",
       "series",
+      "channels",
     ]);
     expect(mainItems("instructor").map((item) => item.section)).toContain("studio");
     expect(mainItems("instructor").find((item) => item.section === "desk")?.to).toBe(

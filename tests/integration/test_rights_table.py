@@ -152,6 +152,19 @@ TABLE: dict[str, tuple[int, ...]] = {
     "getMenus": (401, 200, 200, 200, 200, 200, 200),
     "getMenusByMenuId": (401, 200, 200, 200, 200, 200, 200),
     "getRecommendations": (401, 200, 200, 200, 200, 200, 200),
+    "getChannels": (200,) * 7,
+    "postChannels": (401, 403, 403, 403, 201, 403, 201),
+    "getChannelsByChannelId": (200,) * 7,
+    "patchChannelsByChannelId": (401, 403, 403, 403, 200, 403, 200),
+    "deleteChannelsByChannelId": (401, 403, 403, 403, 204, 403, 204),
+    "getChannelsByChannelIdEpg": (200,) * 7,
+    "getChannelsByChannelIdProgrammes": (401, 403, 403, 403, 200, 403, 200),
+    "postChannelsByChannelIdProgrammes": (401, 403, 403, 403, 422, 403, 422),  # No such lecture.
+    "patchChannelsByChannelIdProgrammesByProgrammeId": (401, 403, 403, 403, 404, 403, 404),
+    "deleteChannelsByChannelIdProgrammesByProgrammeId": (401, 403, 403, 403, 404, 403, 404),
+    "getAirings": (200,) * 7,
+    "getSearch": (200,) * 7,
+    "getSearchSuggest": (200,) * 7,
     "getUploads": (401, 403, 200, 200, 200, 403, 200),
     "getUploadsKnown": (401, 403, 200, 200, 200, 403, 200),
     "getUploadsLimits": (401, 403, 200, 200, 200, 403, 200),
@@ -216,9 +229,15 @@ BODIES: dict[str, Any] = {
     "postMenusByMenuIdMerge": {"base": MENU, "mine": MENU},
     "postMenusByMenuIdPublish": {"version": 2},
     "postMenusByMenuIdRollback": {"number": 1},
+    "postChannels": {"title": "频道"},
+    "patchChannelsByChannelId": {"title": "新名"},
+    "postChannelsByChannelIdProgrammes": {
+        "lecture_id": "0" * 20, "starts_at": "2030-01-01T00:00:00Z",
+    },
+    "patchChannelsByChannelIdProgrammesByProgrammeId": {"weekdays": []},
     "postRecommendationsEntries": {"place": "home", "item": LINK},
     "putRecommendationsEntriesByEntryId": {"version": 1, "item": LINK},
-}
+}  # fmt: skip
 SRT = b"1\n00:00:00,000 --> 00:00:01,000\nx\n"
 TUS = {"Tus-Resumable": "1.0.0"}
 NEW_UPLOAD = {**TUS, "Upload-Length": "4", "Upload-Metadata": "filename YS5tcDQ="}
@@ -233,6 +252,8 @@ RAW: dict[str, dict[str, Any]] = {
         "data": b"%PDF-1.7", "params": {"filename": "a.pdf"},
         "headers": {"Content-Type": "application/octet-stream"},
     },
+    "getSearch": {"params": {"q": "党史"}},
+    "getSearchSuggest": {"params": {"q": "党史"}},
     "getUploadsKnown": {"params": {"digest": "t1:" + "0" * 64, "size_bytes": "4"}},
     "postUploads": {"headers": NEW_UPLOAD},
     "headUploadsByUploadId": {"headers": TUS},
@@ -242,6 +263,16 @@ RAW: dict[str, dict[str, Any]] = {
         "data": b"ab", "headers": {**CHUNK, "X-HTTP-Method-Override": "PATCH"},
     },
 }  # fmt: skip
+
+# What one request makes: where, and what is sent.
+PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
+    "series_id": ("/series", {"json": {"title": "系列"}}),
+    "import_id": ("/roster-imports", RAW["postRosterImports"]),
+    "instructor_id": ("/instructors", {"json": BODIES["postInstructors"]}),
+    "venue_id": ("/venues", {"json": BODIES["postVenues"]}),
+    "entry_id": ("/recommendations/entries", {"json": BODIES["postRecommendationsEntries"]}),
+    "channel_id": ("/channels", {"json": {"title": "频道", "visibility": "public"}}),
+}
 
 
 def _operations() -> dict[str, tuple[str, str]]:
@@ -272,23 +303,12 @@ class _World:
         await self.vod.add_account(login, Role.INSTRUCTOR)
         return str((await self.vod.sign_in(login)).body["token"])
 
-    async def fill(  # noqa: PLR0911, PLR0912 - one for each kind of path
-        self, path: str, operation: str, visibility: str
-    ) -> str:
-        if "{account_id}" in path:
-            number = next(self._numbers)
-            return path.format(account_id=await self.vod.add_account(f"a{number}", Role.MEMBER))
-        if "{org_unit_id}" in path:
-            return path.format(org_unit_id=await self.add_unit())
-        if "{import_id}" in path:
-            raw = RAW["postRosterImports"]
-            made = await self.vod.call("POST", "/roster-imports", role=Role.ADMIN, **raw)
-            return path.format(import_id=made.body["id"])
+    async def fill(self, path: str, operation: str, visibility: str) -> str:
+        """Make the object that ``path`` names, and put its ids there."""
         if "{which}" in path:
             return path.format(which="categories")
-        if "{series_id}" in path:
-            made = await self.vod.call("POST", "/series", role=Role.EDITOR, json={"title": "系列"})
-            return path.format(series_id=made.body["id"])
+        if (plain := await self._find_plain(path)) is not None:
+            return path.format(**plain)
         if "{class_id}" in path:
             made = await self.vod.add_class(visibility=visibility)
             if operation.endswith("Reopen"):
@@ -297,24 +317,27 @@ class _World:
         if "{upload_id}" in path:
             made = await self.vod.call("POST", "/uploads", role=Role.INSTRUCTOR, headers=NEW_UPLOAD)
             return path.format(upload_id=made.headers["Location"].rpartition("/")[2])
-        for kind in ("instructor", "venue"):
-            if f"{{{kind}_id}}" in path:
-                body = BODIES[f"post{kind.title()}s"]
-                made = await self.vod.call("POST", f"/{kind}s", role=Role.EDITOR, json=body)
-                return path.format(**{f"{kind}_id": made.body["id"]})
-        if "{menu_id}" in path:
-            return path.format(menu_id=await self._publish_menu(), number=1)
-        if "{entry_id}" in path:
-            body = BODIES["postRecommendationsEntries"]
-            slots = "/recommendations/entries"
-            made = await self.vod.call("POST", slots, role=Role.EDITOR, json=body)
-            return path.format(entry_id=made.body["id"])
         if re.search(r"{(lecture|unit|job)_id}", path):
             made = await self.vod.add_class(visibility=visibility)
             lecture_id = await self._teach(made["id"])
             ids = await self._fill_lecture(lecture_id, operation)
             return path.format(lecture_id=lecture_id, **ids)
         return path
+
+    async def _find_plain(self, path: str) -> dict[str, Any] | None:
+        """Make what one request makes; ``None`` where the path names something else."""
+        if "{account_id}" in path:
+            login = f"a{next(self._numbers)}"
+            return {"account_id": await self.vod.add_account(login, Role.MEMBER)}
+        if "{org_unit_id}" in path:
+            return {"org_unit_id": await self.add_unit()}
+        if "{menu_id}" in path:
+            return {"menu_id": await self._publish_menu(), "number": 1}
+        for name, (where, sent) in PLAIN.items():
+            if f"{{{name}}}" in path:
+                made = await self.vod.call("POST", where, role=Role.ADMIN, **sent)
+                return {name: made.body["id"], "programme_id": "0" * 20}
+        return None
 
     async def add_unit(self) -> str:
         body = {"name": f"单位{next(self._numbers)}", "kind": "other"}

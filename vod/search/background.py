@@ -11,6 +11,14 @@ from vod.http.keys import CLOCK, DATABASE
 from vod.jobs.background import keep_running
 from vod.search.indexer import Indexer
 from vod.search.opening import open_search_index
+from vod.search.sounds import list_sounds
+from vod.search.text import load_tables_blocking
+
+
+async def load_search_tables(_app: web.Application) -> None:
+    """``on_startup`` of vod: what the first search would read from disk, on the loop."""
+    await asyncio.to_thread(load_tables_blocking)
+    await asyncio.to_thread(lambda: list(list_sounds("党")))
 
 
 async def run_search(app: web.Application) -> AsyncIterator[None]:

@@ -70,6 +70,11 @@ def _get_folding() -> _Folding:
     return _Folding()
 
 
+def load_tables_blocking() -> None:
+    """Read the tables of simplified characters from disk, once; later calls find them there."""
+    fold("黨")
+
+
 def fold(text: str) -> str:
     """Fold any text; the result holds letters, digits and spaces only."""
     return unicodedata.normalize("NFC", text).translate(_get_folding())

@@ -254,7 +254,7 @@ def test_a_channel_without_seeking_has_a_short_playlist() -> None:
 def test_what_an_asset_lacks_is_black_or_silent() -> None:
     mute, sound = lasting("m", 60, has_audio=False), lasting("s", 60, rungs=())
     channel = Channel(Grid((at(-100, mute), at(-40, sound))))
-    now = T0 - 50 * S
+    now = T0 - 70 * S  # Nothing of the next one is announced yet.
     assert channel.poll(now, AUDIO).segments[-1].uri.startswith("quiet/")
     assert channel.poll(now, "720p").segments[-1].uri == "assets/m/hash/360p.mp4"
     assert channel.poll(T0 - 20 * S, "720p").segments[-1].uri.startswith("black/")

@@ -109,9 +109,7 @@ def _create_runs() -> None:
         sa.CheckConstraint("end_ticks > start_ticks", name=op.f("ck_channel_runs_end")),
         _refer("channel_runs", "channel_id", "channels", "CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_channel_runs")),
-        sa.UniqueConstraint(
-            "channel_id", "number", name=op.f("uq_channel_runs_channel_id_number")
-        ),
+        sa.UniqueConstraint("channel_id", "number", name=op.f("uq_channel_runs_channel_id_number")),
     )
     op.create_index(
         op.f("ix_channel_runs_channel_id_end_ticks"), "channel_runs", ["channel_id", "end_ticks"]
