@@ -3,7 +3,7 @@
 Times are ticks (1/90000 s) since 1970. A **run** is an unbroken stretch of one asset's segments;
 its number is the discontinuity of its segments. Runs are only appended, and the last one grows:
 whatever an edit of the grid says, what was committed stays, so that a segment that somebody was
-told of never changes (docs/decisions/0015-channels.md).
+told of never changes (docs/decisions/0016-channels.md).
 
 Rules:
 - An airing begins at the first end of a segment at or after its start, at most ``EARLY`` before it.

@@ -65,11 +65,10 @@ def check_zip_blocking(path: Path) -> None:
                 raise _refuse("not a workbook", "文件不是 xlsx 表格,请使用模板")
             for entry in entries:
                 _inflate(archive, entry)
-    # What zipfile answers to broken, encrypted, or exotic archives.
+    # What zipfile answers to broken, encrypted, or exotic archives; RuntimeError has a kind of its
+    # own for ways of packing that are not known.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
         raise _refuse(f"broken zip: {error}", "xlsx 文件已损坏,请重新保存后上传") from error
-    except NotImplementedError as error:
-        raise _refuse(f"exotic zip: {error}", "xlsx 文件的压缩方式不受支持") from error
 
 
 def _inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
