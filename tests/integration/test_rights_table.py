@@ -163,8 +163,6 @@ TABLE: dict[str, tuple[int, ...]] = {
     "patchChannelsByChannelIdProgrammesByProgrammeId": (401, 403, 403, 403, 404, 403, 404),
     "deleteChannelsByChannelIdProgrammesByProgrammeId": (401, 403, 403, 403, 404, 403, 404),
     "getAirings": (200,) * 7,
-    "getSearch": (200,) * 7,
-    "getSearchSuggest": (200,) * 7,
     "getUploads": (401, 403, 200, 200, 200, 403, 200),
     "getUploadsKnown": (401, 403, 200, 200, 200, 403, 200),
     "getUploadsLimits": (401, 403, 200, 200, 200, 403, 200),
