@@ -98,7 +98,11 @@ def check_whole(world: World) -> None:
         assert world.playlist().is_ended
     for epoch in sink.epochs:
         total = sum(s.duration_ticks for s in sink.segments if s.epoch == epoch.epoch)
-        assert total > 0
+        if not total:
+            # A format that changed before one frame of sound was whole: nothing to show, nothing
+            # published under its number, and the recording leaves it out.
+            assert sink.audio_positions(epoch.epoch) == []
+            continue
         # Both renditions keep lecture time: sound fills the epoch from end to end, no holes.
         positions = sink.audio_positions(epoch.epoch)
         rate = epoch.sample_rate_hz
