@@ -133,6 +133,10 @@ def _pages(centre: Centre) -> dict[str, str]:
         "desk-lectures": "/desk/lectures",
         "desk-lecture": f"/desk/lectures/{centre.lecture_id}",
         "accounts": "/admin/accounts",
+        "channels": "/channels",
+        "desk-channels": "/desk/channels",
+        "instructors": "/instructors",
+        "review": "/desk/review",
     }
 
 
