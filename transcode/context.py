@@ -87,7 +87,7 @@ class UnitContext:
         media_s: float,
         share: tuple[float, float] = (0.0, 1.0),
         frame_rate: float | None = None,
-        limits: Limits = ENCODE_LIMITS,
+        limits: Limits | None = None,
     ) -> ToolResult:
         """Run ffmpeg under the watchdog and report its progress.
 
@@ -95,7 +95,7 @@ class UnitContext:
             media_s: Length of what it writes.
             share: Which part of the unit's progress this run is.
             frame_rate: Of the first output, when frames tell more than its time stamps.
-            limits: With ``stall_s``; what it writes is watched.
+            limits: Else those of any encode.
         """
         low, high = share
 
@@ -106,7 +106,7 @@ class UnitContext:
             part = min(1.0, done_s / media_s) if media_s > 0 else 1.0
             self.progress.report(low + (high - low) * part, media_s=done_s)
 
-        result = await self._run(argv, limits=limits, on_progress=take)
+        result = await self._run(argv, limits=limits or ENCODE_LIMITS, on_progress=take)
         self.progress.report(high)
         return result
 

@@ -35,7 +35,13 @@ pytestmark = pytest.mark.skipif(find_browser() is None, reason="no Chromium on t
 
 
 @asynccontextmanager
-async def run_clock(vod: Vod) -> AsyncIterator[None]:
+async def run_clock(
+    vod: Vod,
+) -> AsyncIterator[
+    None,
+    # A browser that breaks off a download leaves the file to the collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]:
     """Let the channel's clock go with the real one, so that tests can also move it."""
 
     async def go() -> None:

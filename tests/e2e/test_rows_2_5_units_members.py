@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from kernel.ids import new_id
 from tests.e2e.test_pages import SHOTS, SIZES, _judge, _settle, _sign_in
 from tests.support.browser import PageErrors
 from tests.support.hall import Hall
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.browser]
 NEW_PASSWORD = "a long password"
@@ -69,8 +72,18 @@ async def _grow_tree(page: Page, hall: Hall, city: str, banners: list[str]) -> N
         await page.locator("form:has(#below-name)").get_by_role("button", name="添加").click()
         await expect(page.locator("#below-name")).to_have_value("")
     wanted = page.get_by_role("button", name=f"{banners[-1]} 0 人")
-    if not await wanted.is_visible():
-        await page.get_by_role("button", name=f"展开 {city}").click()
+    expand = page.get_by_role("button", name=f"展开 {city}")
+
+    async def is_open() -> bool:
+        """A node with new children may open by itself, in its own time."""
+        if await wanted.is_visible():
+            return True
+        if await expand.is_visible():
+            with contextlib.suppress(PlaywrightTimeoutError):  # It opened meanwhile.
+                await expand.click(timeout=2_000)
+        return False
+
+    await eventually(is_open, timeout_s=20, message="the tree does not open")
     await wanted.click()
     await expect(page.locator("#unit-title")).to_have_text(banners[-1])
 

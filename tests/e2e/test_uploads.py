@@ -102,7 +102,7 @@ async def test_import_and_inbox_make_lectures_or_say_why_not(tmp_path: Path) -> 
         assert "新导入 1 个" in done.out
         again = await run_cli("import", str(folder / "课.mp4"), env=here)
         (lecture,) = (await admin.get("/lectures"))["items"]
-        assert (lecture["title"], lecture["series"]["title"]) == ("课", "党史")
+        assert (lecture["title"], lecture["series"][0]["title"]) == ("课", "党史")
         failed = await eventually(
             lambda: _find_failed(admin, lecture["id"]), timeout_s=60, message="it is still planned"
         )

@@ -40,6 +40,7 @@ from vod.accounts.roles import Role
 Runner = Callable[[UnitContext], Awaitable[Outcome]]
 PROGRAM = Path(sys.executable)
 PROGRESS = "print('frame=1\\nout_time_us=1\\nprogress=continue', flush=True)"
+GREEDY = "import time; x = bytearray(b'x') * (400 << 20); time.sleep(60)"
 
 
 @contextlib.asynccontextmanager
@@ -90,7 +91,12 @@ def runs(code: str) -> Runner:
     [
         (f"{PROGRESS}; import time; time.sleep(60)", 5, "stall", "转码停滞"),
         (f"{PROGRESS}; import os; os.kill(os.getpid(), 9)", 2, "memory", "内存不足"),
-        (f"{PROGRESS}; x = bytearray(b'x') * (400 << 20); input()", 2, "memory", "内存过多"),
+        (
+            f"{PROGRESS}; {GREEDY}",
+            2,
+            "memory",
+            "内存过多",
+        ),
         ("import sys; sys.exit('x.mp4: No space left on device')", 5, "disk", "磁盘空间不足"),
         ("import sys; sys.exit('moov atom not found')", 1, "media", "无法转码"),
     ],

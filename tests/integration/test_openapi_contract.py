@@ -19,6 +19,10 @@ DEADLINE_S = 100
 EXAMPLES = 7  # Of each of about thirty operations: some two hundred a run.
 
 
+def _exclude(*operation_ids: str) -> list[str]:
+    return [part for each in operation_ids for part in ("--exclude-operation-id", each)]
+
+
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("role", [None, Role.ADMIN, Role.INSTRUCTOR])
 async def test_the_api_answers_as_its_document_says(
@@ -32,6 +36,10 @@ async def test_the_api_answers_as_its_document_says(
         "--phases", "fuzzing", "-c", CHECKS, "--seed", "1", "--generation-database", "none",
         # Signing out would end the session that all other requests use.
         "--exclude-operation-id", "deleteSession",
+        # Bodies of a media type that it cannot make; tests/integration/test_uploads_tus.py does.
+        *_exclude("postUploads", "patchUploadsByUploadId", "postUploadsByUploadId"),
+        # Lists for its numbers pass the longest request line, which aiohttp answers by itself.
+        *_exclude("getMenusByMenuIdDiff"),
     ]  # fmt: skip
     if role is not None:
         argv += ["-H", f"Authorization: Bearer {await sqlite_vod.token_of(role)}"]

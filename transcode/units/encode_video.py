@@ -9,7 +9,7 @@ from transcode import commands
 from transcode.commands.base import MediaInput
 from transcode.context import Outcome, UnitContext, describe_command
 from transcode.entry import choose_entry
-from transcode.settings import ENCODE_LIMITS, PATIENT_LIMITS
+from transcode.settings import PATIENT_LIMITS
 from transcode.sources import open_source, write_range
 from transcode.specs import (
     EncodedRung,
@@ -35,7 +35,7 @@ async def encode_video(context: UnitContext) -> Outcome:
         media_s=to_seconds(spec.end_ticks - spec.start_ticks),
         share=(0.02, 0.97),
         frame_rate=float(max(rung.frame_rate for rung in spec.rungs)),
-        limits=PATIENT_LIMITS if spec.is_patient else ENCODE_LIMITS,
+        limits=PATIENT_LIMITS if spec.is_patient else None,
     )
     if media is not None:
         media.check(result.stderr_tail)
