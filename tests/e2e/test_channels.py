@@ -31,17 +31,15 @@ CAUGHT_UP = """() => {
   video.currentTime = hls.liveSyncPosition;
   return true;
 }"""
-pytestmark = pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
+pytestmark = [
+    pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine"),
+    # A browser that breaks off a download leaves the file to the collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @asynccontextmanager
-async def run_clock(
-    vod: Vod,
-) -> AsyncIterator[
-    None,
-    # A browser that breaks off a download leaves the file to the collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]:
+async def run_clock(vod: Vod) -> AsyncIterator[None]:
     """Let the channel's clock go with the real one, so that tests can also move it."""
 
     async def go() -> None:
