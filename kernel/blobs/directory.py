@@ -225,7 +225,7 @@ class DirectoryBlobStore:
             return source
 
         left = None if end is None else max(0, end - start)
-        source = await self._run(key, open_blocking)
+        source = await self._run(key, open_blocking, give_back=lambda opened: opened.close())
         try:
             while left is None or left > 0:
                 wanted = CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)
@@ -289,9 +289,10 @@ class DirectoryBlobStore:
         *,
         timeout_s: float = CALL_TIMEOUT_S,
         missing_is_fine: bool = False,
+        give_back: Callable[[Result], None] | None = None,
     ) -> Result:
         try:
-            return await self._executor.run(function, timeout_s=timeout_s)
+            return await self._executor.run(function, timeout_s=timeout_s, give_back=give_back)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             if missing_is_fine:
                 return None  # type: ignore[return-value]  # only delete asks for it

@@ -31,8 +31,17 @@ class BoundedExecutor:
         """Calls that wait or run."""
         return self._pending
 
-    async def run(self, function: Callable[[], Result], *, timeout_s: float) -> Result:
+    async def run(
+        self,
+        function: Callable[[], Result],
+        *,
+        timeout_s: float,
+        give_back: Callable[[Result], None] | None = None,
+    ) -> Result:
         """Run ``function`` on a thread.
+
+        ``give_back`` is called on the loop with a result whose caller is gone by the time it is
+        there (cancelled, or past the deadline): whoever opens something closes it there.
 
         Raises:
             DependencyError: Too many calls are pending, or ``timeout_s`` passed; retryable.
@@ -49,9 +58,13 @@ class BoundedExecutor:
         try:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            _release(future, give_back)
+            raise
         except TimeoutError as error:
             if future.done() and not future.cancelled() and future.exception() is error:
                 raise  # The function's own, not our deadline.
+            _release(future, give_back)
             raise DependencyError(f"{self._name}: no answer within {timeout_s:g} s") from error
 
     def _finish(self, future: asyncio.Future[Result]) -> None:
@@ -66,3 +79,11 @@ class BoundedExecutor:
             if self._pending == 0:
                 return
             await asyncio.sleep(0.05)
+
+
+def _release(future: asyncio.Future[Result], give_back: Callable[[Result], None] | None) -> None:
+    def on_done(done: asyncio.Future[Result]) -> None:
+        if give_back is not None and not done.cancelled() and done.exception() is None:
+            give_back(done.result())
+
+    future.add_done_callback(on_done)

@@ -278,8 +278,7 @@ class S3BlobStore:
             try:
                 data = bytes(response.read(limit_bytes + 1))
             finally:
-                response.close()
-                response.release_conn()
+                _release(response)
             if len(data) > limit_bytes:
                 raise InputError(f"{key} is larger than {limit_bytes} bytes")
             return data
@@ -299,6 +298,7 @@ class S3BlobStore:
         response = await self._call(
             key,
             lambda: self._client.get_object(self._bucket, key, offset=start, length=stop - start),
+            give_back=_release,
         )
         left = stop - start
         try:
@@ -309,8 +309,7 @@ class S3BlobStore:
                 left -= len(chunk)
                 yield chunk
         finally:
-            response.close()
-            response.release_conn()
+            _release(response)
 
     async def download(self, key: str, path: Path) -> BlobInfo:
         info = await self.head(key)
@@ -327,8 +326,7 @@ class S3BlobStore:
                     raise DependencyError(f"{key}: got {size_bytes} of {info.size_bytes} bytes")
                 partial.replace(path)
             finally:
-                response.close()
-                response.release_conn()
+                _release(response)
                 partial.unlink(missing_ok=True)
             return BlobInfo(key, size_bytes)
 
@@ -384,6 +382,7 @@ class S3BlobStore:
         *,
         timeout_s: float = CALL_TIMEOUT_S,
         attempts_count: int = len(RETRY_WAITS_S) + 1,
+        give_back: Callable[[Result], None] | None = None,
     ) -> Result:
         """Run ``function`` with retries; all attempts together take at most ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
@@ -399,7 +398,9 @@ class S3BlobStore:
         for attempt in range(attempts_count):
             left_s = max(0.1, deadline - time.monotonic())
             try:
-                return await self._executor.run(translated_blocking, timeout_s=left_s)
+                return await self._executor.run(
+                    translated_blocking, timeout_s=left_s, give_back=give_back
+                )
             except DependencyError as error:
                 is_last = attempt + 1 >= attempts_count or time.monotonic() + 1 > deadline
                 if is_last or not error.retryable:
@@ -410,6 +411,11 @@ class S3BlobStore:
 
 def _deadline_s(*, size_bytes: int) -> float:
     return CALL_TIMEOUT_S + size_bytes / SLOWEST_BYTES_PER_S
+
+
+def _release(response: urllib3.BaseHTTPResponse) -> None:
+    response.close()
+    response.release_conn()
 
 
 def _translate(key: str, error: Exception) -> HallError:

@@ -31,11 +31,7 @@ CAUGHT_UP = """() => {
   video.currentTime = hls.liveSyncPosition;
   return true;
 }"""
-pytestmark = [
-    pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine"),
-    # A browser that breaks off a download leaves the file to the collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
 
 
 @asynccontextmanager
