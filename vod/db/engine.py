@@ -8,10 +8,18 @@ gets plain transactions. Services own transactions; a session is never shared be
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -29,6 +37,22 @@ POOL_COUNT: Final = 10  # Connections kept per process.
 # PostgreSQL's serialization_failure and deadlock_detected: nothing happened, trying again helps.
 RACE_STATES: Final = frozenset({"40001", "40P01"})
 POOL_WAIT_S: Final = 10.0  # Waiting longer for one means overload: fail with a sentence.
+
+log = structlog.get_logger(__name__)
+
+
+class ClosingConnection(sqlite3.Connection):
+    """Gives its locks back when it is closed.
+
+    A cancelled task leaves a cursor to the collector. SQLite keeps a connection with such a
+    cursor open after ``close()``, and with it the transaction that no other writer can pass.
+    """
+
+    def close(self) -> None:
+        """Roll back, then close. Runs on: the connection's thread."""
+        with suppress(sqlite3.ProgrammingError):  # It is closed already.
+            self.rollback()
+        super().close()
 
 
 class Database:
@@ -98,8 +122,9 @@ def build_engine(url: str, *, is_writer: bool = False) -> AsyncEngine:
             pool_pre_ping=True,
         )  # fmt: skip
     engine = create_async_engine(
-        url, pool_size=1 if is_writer else POOL_COUNT, max_overflow=0, pool_timeout=POOL_WAIT_S
-    )
+        url, pool_size=1 if is_writer else POOL_COUNT, max_overflow=0, pool_timeout=POOL_WAIT_S,
+        connect_args={"factory": ClosingConnection},
+    )  # fmt: skip
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     begin = "BEGIN IMMEDIATE" if is_writer else "BEGIN"
     event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
@@ -118,6 +143,19 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+@contextmanager
+def log_dependency(message: str) -> Iterator[None]:
+    """Log that a neighbour failed, and go on: for what is given back while an error is under way.
+
+    An error raised in a ``finally`` takes the place of what ended the block; of a cancellation
+    nothing would be left, and whoever waits for the task would wait for ever.
+    """
+    try:
+        yield
+    except DependencyError as error:
+        log.warning(message, detail=str(error))
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from sqlalchemy import delete, or_, select, update
 from kernel.clock import Clock
 from kernel.errors import DependencyError
 from kernel.ids import new_id
-from vod.db.engine import Database
+from vod.db.engine import Database, log_dependency
 from vod.jobs.broker import Broker
 from vod.jobs.models import OutboxMessage, Unit
 from vod.jobs.queries import change, lock_units
@@ -67,9 +67,13 @@ class OutboxRelay:
             for row in rows:
                 await self._broker.send(row.queue, row.payload)
                 sent.append(row)
-        finally:
-            if rows:
+        except BaseException:
+            # What ended it goes on, a cancellation above all; the claims run out by themselves.
+            with log_dependency("outbox_claims_stay"):
                 await asyncio.shield(self._settle(rows, sent))
+            raise
+        if rows:
+            await asyncio.shield(self._settle(rows, sent))
         return len(sent)
 
     async def _reserve(self) -> Sequence[OutboxMessage]:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.clock import Clock
 from kernel.errors import DependencyError
-from vod.db.engine import Database
+from vod.db.engine import Database, log_dependency
 from vod.search.documents import Source
 from vod.search.lease import Lease
 from vod.search.models import SearchChange, SearchDocument, SearchKind, SearchSpeech, SearchState
@@ -98,8 +98,10 @@ class Indexer:
                 await self._index_batch(batch)
                 count += len(batch.note_ids)
         finally:
-            async with self._database.write() as session:
-                await self._lease.give_back(session)
+            # What ended it goes on, a cancellation above all; the lease runs out by itself.
+            with log_dependency("search_lease_stays"):
+                async with self._database.write() as session:
+                    await self._lease.give_back(session)
         log.info("search_indexed", notes=count)
         return count
 
