@@ -21,7 +21,8 @@ __all__ = ["databases", "sqlite_url", "sqlite_vod"]  # Fixtures.
 
 HLS = Path(__file__).parents[2] / "player/node_modules/hls.js/dist/hls.min.js"
 PAGE = """<video muted></video><script src="/probe.js"></script><script>
-const hls = new Hls({ maxLiveSyncPlaybackRate: 1.5 }), video = document.querySelector("video"), fatal = [];
+const hls = new Hls({ maxLiveSyncPlaybackRate: 1.5 });
+const video = document.querySelector("video"), fatal = [];
 hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) fatal.push(data.details); });
 hls.loadSource(location.hash.slice(1)); hls.attachMedia(video);
 hls.on(Hls.Events.MANIFEST_PARSED, () => video.play());
