@@ -33,6 +33,7 @@ from sqlalchemy.ext.asyncio import (
 from kernel.errors import DependencyError
 
 BUSY_TIMEOUT_MS: Final = 10_000  # Another process (backup, `hall account create`) may be writing.
+WAL_TRIES_COUNT: Final = 100  # Each waits its turn; far more than programs that open one file at once.
 POOL_COUNT: Final = 10  # Connections kept per process.
 # PostgreSQL's serialization_failure and deadlock_detected: nothing happened, trying again helps.
 RACE_STATES: Final = frozenset({"40001", "40P01"})
@@ -135,14 +136,26 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver must not start transactions on its own: we say BEGIN ourselves.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
-        "journal_mode=WAL",
-        "synchronous=FULL",  # An event answered with 204 survives a power cut.
-        "foreign_keys=ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    _change_to_wal(cursor)
+    cursor.execute("PRAGMA synchronous=FULL")  # An event answered with 204 survives a power cut.
+    cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _change_to_wal(cursor: Any) -> None:
+    """Let readers and the writer work side by side; the file remembers it.
+
+    Several that open a new file at once meet here. SQLite does not wait for the others with this
+    change (two that wait for each other would wait for ever), so we take a turn as a writer first.
+    """
+    for _ in range(WAL_TRIES_COUNT - 1):
+        with suppress(sqlite3.OperationalError):
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        cursor.execute("BEGIN IMMEDIATE")  # Waits for the others, for as long as it may.
+        cursor.execute("ROLLBACK")
+    cursor.execute("PRAGMA journal_mode=WAL")
 
 
 @contextmanager
