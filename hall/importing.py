@@ -125,8 +125,9 @@ async def import_files(sender: Sender, wish: ImportWish, console: Console) -> Im
     with _build_progress(console) as progress:
         for number, path in enumerate(files, start=1):
             label = f"{number}/{len(files)} {path.name}"
-            task = progress.add_task(label, total=path.stat().st_size or None)
+            task = progress.add_task(label, total=None)
             try:
+                progress.update(task, total=path.stat().st_size or None)
                 sent = await sender.send(
                     path,
                     on_progress=lambda count, task=task: progress.update(task, completed=count),  # type: ignore[misc]
@@ -134,6 +135,8 @@ async def import_files(sender: Sender, wish: ImportWish, console: Console) -> Im
                 )
             except RefusedError as error:
                 sent = Sent("refused", None, None, error.title)
+            except OSError as error:  # It went away, or is not ours to read; the others go on.
+                sent = Sent("refused", None, None, f"无法读取文件({error.strerror or error})")
             except DependencyError:
                 progress.console.print(f"✗ {path}:连接不上服务,已停止;再次运行会从断点继续")
                 raise

@@ -73,7 +73,7 @@ class Inbox:
 
         Raises:
             DependencyError: The hall cannot be reached; the files stay where they are.
-            OSError: The folder cannot be read or written.
+            OSError: The folder cannot be read.
         """
         now_s = asyncio.get_running_loop().time()
         ready = await asyncio.to_thread(self._find_ready_blocking, now_s)
@@ -81,7 +81,10 @@ class Inbox:
             return
         async with open_sender(self.settings) as sender:
             for path in ready:
-                await self._take(sender, path)
+                try:
+                    await self._take(sender, path)
+                except OSError as error:  # It cannot be moved; it is known by now.
+                    log.warning("inbox_file_not_moved", path=str(path), detail=str(error))
             await self._follow(sender)
 
     def _prepare_blocking(self) -> None:
@@ -107,16 +110,16 @@ class Inbox:
     async def _take(self, sender: Sender, path: Path) -> None:
         name = str(path.relative_to(self.folder))
         was_cut_off = name in self.journal.sending
-        metadata: dict[str, str] = {}
-        if path.parent != self.folder:
-            metadata["series_id"] = await sender.find_series(path.parent.name)
         await asyncio.to_thread(self.journal.begin_blocking, name)
+        metadata: dict[str, str] = {}
         try:
+            if path.parent != self.folder:
+                metadata["series_id"] = await sender.find_series(path.parent.name)
             sent = await sender.send(path, on_progress=lambda _count: None, **metadata)
         except RefusedError as error:
             sent = Sent("refused", None, None, error.title)
-        except FileNotFoundError:
-            log.info("inbox_file_went_away", path=str(path))
+        except OSError as error:  # It went away, or is not ours to read: the others go on.
+            log.warning("inbox_file_not_read", path=str(path), detail=str(error))
             await asyncio.to_thread(self.journal.end_blocking, name)
             return
         log.info("inbox_file_taken", path=str(path), state=sent.state, lecture_id=sent.lecture_id)

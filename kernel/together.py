@@ -13,11 +13,23 @@ async def run_together(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Resu
     """Run all of ``work`` and return the results in its order.
 
     The first error cancels the others and is raised as it is, not inside a group: callers tell
-    errors apart by their type.
+    errors apart by their type. A cancellation of the caller is never replaced by an error that one
+    of them raises on its way out, as a ``TaskGroup`` would.
     """
+    tasks = [asyncio.ensure_future(each) for each in work]
+    if not tasks:
+        return []
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in work]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        failed = next((task for task in tasks if task in done and not _is_fine(task)), None)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if failed is not None:
+        failed.result()
     return [task.result() for task in tasks]
+
+
+def _is_fine(task: asyncio.Task[Any]) -> bool:
+    return not task.cancelled() and task.exception() is None

@@ -171,42 +171,56 @@ async def _run(
     bench: Workbench, unit: ClaimedUnit, progress: ProgressCell, log_lines: list[str]
 ) -> _Ending:
     token = f"{unit.unit_id}-{unit.fence}"
-    with open_workspace(bench.data, token) as folder:
-        context = UnitContext(
-            unit=unit,
-            store=bench.store,
-            programs=bench.programs,
-            folder=folder,
-            progress=progress,
-            log_lines=log_lines,
-        )
-        try:
-            outcome: Outcome = await bench.runners[unit.kind](context)
-        except HallError as error:
-            log.warning("unit_failed", key=unit.key, kind=error.kind, detail=str(error))
-            return _failed(unit, context, error, is_permanent=_is_permanent(error))
-        except Exception as error:  # The task wrapper: a defect of ours must reach vod, too.
-            log.exception("unit_crashed", key=unit.key)
-            return _failed(unit, context, error, is_permanent=False)
-        body = UnitCompleted(
-            fence=unit.fence,
-            result=outcome.result.model_dump(mode="json"),
-            log_tail=context.log_tail,
-            commands=find_commands(log_lines),
-        )
-        return _Ending(body, outcome.stale_prefixes)
+    try:
+        with open_workspace(bench.data, token) as folder:
+            return await _run_in(folder, bench, unit, progress, log_lines)
+    except OSError as error:  # No room for a folder, or no right to make one: vod must hear of it.
+        log.warning("workspace_not_made", key=unit.key, detail=str(error))
+        return _failed(unit, log_lines, error, is_permanent=False)
+
+
+async def _run_in(
+    folder: Path,
+    bench: Workbench,
+    unit: ClaimedUnit,
+    progress: ProgressCell,
+    log_lines: list[str],
+) -> _Ending:
+    context = UnitContext(
+        unit=unit,
+        store=bench.store,
+        programs=bench.programs,
+        folder=folder,
+        progress=progress,
+        log_lines=log_lines,
+    )
+    try:
+        outcome: Outcome = await bench.runners[unit.kind](context)
+    except HallError as error:
+        log.warning("unit_failed", key=unit.key, kind=error.kind, detail=str(error))
+        return _failed(unit, log_lines, error, is_permanent=_is_permanent(error))
+    except Exception as error:  # The task wrapper: a defect of ours must reach vod, too.
+        log.exception("unit_crashed", key=unit.key)
+        return _failed(unit, log_lines, error, is_permanent=False)
+    body = UnitCompleted(
+        fence=unit.fence,
+        result=outcome.result.model_dump(mode="json"),
+        log_tail=context.log_tail,
+        commands=find_commands(log_lines),
+    )
+    return _Ending(body, outcome.stale_prefixes)
 
 
 def _failed(
-    unit: ClaimedUnit, context: UnitContext, error: Exception, *, is_permanent: bool
+    unit: ClaimedUnit, log_lines: Sequence[str], error: Exception, *, is_permanent: bool
 ) -> _Ending:
     text = str(error) or type(error).__name__
     body = UnitFailed(
         fence=unit.fence,
         reason=describe_failure(error)[:MAX_REASON_CHARS],
         is_permanent=is_permanent,
-        log_tail=f"{context.log_tail}\n{text}"[-MAX_LOG_CHARS:],
-        commands=find_commands(context.log_lines),
+        log_tail="\n".join([*log_lines, text])[-MAX_LOG_CHARS:],
+        commands=find_commands(log_lines),
         cause=classify_failure(error),
     )
     return _Ending(body, (_own_prefix(unit),))

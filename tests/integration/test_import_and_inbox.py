@@ -106,6 +106,23 @@ async def test_a_refusal_is_one_line_and_the_others_go_on(sqlite_vod: Vod, tmp_p
     assert "a.mp4:文件太大,最大可上传 50 字节" in said
 
 
+async def test_a_file_that_cannot_be_read_is_one_line(
+    sqlite_vod: Vod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, small = write(tmp_path / "a.mp4", b"closed"), write(tmp_path / "b.mp4", b"small")
+    send = Sender.send
+
+    async def refuse(self: Sender, path: Path, **options: object) -> object:
+        if path == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return await send(self, path, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Sender, "send", refuse)
+    report, said = await run_import(sqlite_vod, tmp_path)
+    assert (report.refused, report.done) == ([closed], [small])
+    assert "a.mp4:无法读取文件(Permission denied)" in said
+
+
 async def test_an_import_goes_on_where_an_earlier_one_stopped(
     sqlite_vod: Vod, tmp_path: Path
 ) -> None:
@@ -294,6 +311,27 @@ async def test_what_is_refused_lies_beside_the_reason(sqlite_vod: Vod, inbox: In
     refused = inbox.folder / "refused"
     assert (refused / "b.mp4.txt").read_text() == "已经有了,就是课程《a》\n"
     assert (refused / "empty.mp4.txt").read_text() == "文件是空的\n"
+
+
+async def test_one_file_that_cannot_be_taken_holds_nobody_up(
+    sqlite_vod: Vod, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unreadable file, and a folder whose name no series may have, come first by name."""
+    closed = write(inbox.folder / "a.mp4", b"not for us")
+    write(inbox.folder / ("b" * 201) / "in.mp4", b"one")
+    write(inbox.folder / "c.mp4", b"two")
+    send = Sender.send
+
+    async def refuse(self: Sender, path: Path, **options: object) -> object:
+        if path == closed:  # As root every file can be opened.
+            raise PermissionError(13, "Permission denied", str(path))
+        return await send(self, path, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Sender, "send", refuse)
+    await inbox.look()
+    assert listed(inbox.folder) == {
+        "a.mp4", "refused/in.mp4", "refused/in.mp4.txt", "done/c.mp4",
+    }  # fmt: skip
 
 
 async def test_a_file_that_planning_refuses_is_put_aside_later(

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text, update
 
 from kernel.errors import ConflictError, InputError, NotFoundError
 from kernel.ids import new_id
-from kernel.messages import LEASE_S, UnitCompleted, UnitFailed, UnitHeartbeat
+from kernel.messages import (
+    LEASE_S,
+    PlanReport,
+    UnitCompleted,
+    UnitFailed,
+    UnitHeartbeat,
+    UnitPlan,
+)
 from tests.integration.vod_jobs_support import Hall, make_asset, make_index, make_plan
 from tests.integration.vod_jobs_support import hall as hall  # noqa: PLC0414 - a fixture
 from tests.integration.vod_jobs_support import postgres_uri as postgres_uri  # noqa: PLC0414
+from tests.support.waiting import eventually
 from vod.assets.models import Asset
 from vod.db.engine import open_database
+from vod.jobs import queries
 from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit
 from vod.jobs.policy import MAX_ATTEMPTS, JobState, UnitState
 from vod.jobs.service import JobService
 from vod.jobs.sweeper import Sweeper
 from vod.lectures.models import Lecture, LectureState
+from vod.storage.judges import Moment, judge_staging
 
 
 async def count(hall: Hall, model: type, *conditions: object) -> int:
@@ -321,3 +332,88 @@ async def test_an_asset_elsewhere_is_not_published(hall: Hall) -> None:
 async def test_an_unknown_unit_is_not_found(hall: Hall) -> None:
     with pytest.raises(NotFoundError):
         await hall.jobs.claim(new_id(), worker="w")
+
+
+def make_plan_with_addition() -> PlanReport:
+    """The standard plan, and afterwards one range of AV1 and its publication."""
+    plan = make_plan()
+    later = [
+        ("av1-0", "encode_video", ("publish",)),
+        ("publish-av1", "publish_asset", ("publish", "av1-0")),
+    ]
+    added = [
+        UnitPlan.model_validate(
+            {"key": key, "kind": kind, "queue": "long", "spec": {}, "after": after}
+        )
+        for key, kind, after in later
+    ]
+    return plan.model_copy(update={"units": (*plan.units, *added)})
+
+
+async def test_what_fails_after_the_set_is_published_is_a_note_and_can_be_retried(
+    hall: Hall,
+) -> None:
+    lecture_id, job_id = await hall.start_job()
+    await hall.plan(job_id, make_plan_with_addition())
+    for key in ("video-0", "video-1", "audio"):
+        await hall.finish(job_id, key)
+    asset = make_asset((await hall.find_job(job_id)).asset_id).model_dump(mode="json")
+    await hall.finish(job_id, "publish", asset)
+    assert (await hall.find_job(job_id)).state is JobState.RUNNING
+    claimed = await hall.claim(job_id, "av1-0")
+    failure = UnitFailed(fence=claimed.fence, reason="没有编码器", is_permanent=True)
+    await hall.jobs.fail(claimed.unit_id, failure)
+    job = await hall.find_job(job_id)
+    assert job.state is JobState.DONE
+    assert job.reason is not None
+    assert "可以正常观看" in job.reason
+    assert "没有编码器" in job.reason
+    assert (await find_lecture(hall, lecture_id)).state is LectureState.READY
+    assert await count(hall, Unit, Unit.state == UnitState.FAILED) == 1, "the desk still shows it"
+    assert await judge_audio(hall, job_id) == {}, "a retry may need what is staged"
+    await hall.jobs.retry_job(job_id)
+    job = await hall.find_job(job_id)
+    assert (job.state, job.reason) == (JobState.RUNNING, None)
+    await hall.finish(job_id, "av1-0")
+    await hall.finish(job_id, "publish-av1", asset)
+    job = await hall.find_job(job_id)
+    assert (job.state, job.reason) == (JobState.DONE, None)
+    assert list((await judge_audio(hall, job_id)).values()) == ["转码任务已经结束"]
+    with pytest.raises(ConflictError):
+        await hall.jobs.retry_job(job_id)
+
+
+async def judge_audio(hall: Hall, job_id: str) -> dict[str, str]:
+    """Two days later: may what the unit has staged be deleted?"""
+    unit = await hall.find_unit(job_id, "audio")
+    moment = Moment(hall.clock.now() + timedelta(days=2), timedelta(days=7))
+    async with hall.database.read() as session:
+        return await judge_staging(session, [f"staging/{unit.id}-{unit.fence}/"], moment)
+
+
+@pytest.mark.parametrize("hall", ["postgresql"], indirect=True)  # SQLite has one writer at a time.
+async def test_a_failure_waits_for_the_lecture_before_it_holds_the_job(hall: Hall) -> None:
+    """The one order of locks: else a unit that completes meanwhile would meet a deadlock."""
+    lecture_id, job_id = await hall.start_job()
+    claimed = await hall.claim(job_id, "plan")
+    async with hall.database.write() as session:
+        await session.execute(
+            update(Lecture).where(Lecture.id == lecture_id).values(state=LectureState.PROCESSING)
+        )
+    failure = UnitFailed(fence=claimed.fence, reason="broken", is_permanent=True)
+    async with hall.database.write() as session:
+        await queries.lock_lecture_of_job(session, job_id)  # As whoever completes a unit does.
+        task = asyncio.create_task(hall.jobs.fail(claimed.unit_id, failure))
+        await eventually(lambda: _is_somebody_waiting(hall))
+        job = await session.scalar(
+            select(Job.id).where(Job.id == job_id).with_for_update(nowait=True)
+        )
+        assert job == job_id
+    await task
+    assert (await find_lecture(hall, lecture_id)).state is LectureState.FAILED
+
+
+async def _is_somebody_waiting(hall: Hall) -> bool:
+    async with hall.database.read() as session:
+        count = await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        return bool(count)

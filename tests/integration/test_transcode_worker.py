@@ -336,6 +336,20 @@ async def test_a_crash_of_ours_is_reported_and_cleaned_up(tmp_path: Path) -> Non
     assert unit.failure.reason == "转码程序出错,详情见日志"
 
 
+async def test_a_workspace_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
+    """Else the unit would lie there until its lease ends, five times, and then be called lost."""
+
+    async def never(_context: UnitContext) -> Outcome:
+        raise AssertionError("must not run")
+
+    async with bench_of(tmp_path, never) as (_, bench, unit):
+        (tmp_path / "tmp").write_text("in the way")
+        await work_on(bench, RunUnit(unit_id=unit.unit_id))
+    assert unit.failure is not None
+    assert not unit.failure.is_permanent
+    assert "Not a directory" in unit.failure.log_tail
+
+
 async def test_a_unit_that_is_done_is_not_run_again(tmp_path: Path) -> None:
     async def never(_context: UnitContext) -> Outcome:
         raise AssertionError("must not run")

@@ -358,6 +358,27 @@ async def test_an_upload_that_could_not_be_finished_is_finished_later(
         assert listed.body["total"] == 1
 
 
+async def test_bytes_that_the_store_will_not_remove_hold_no_others_up(
+    sqlite_vod: Vod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = sorted([(await start(sqlite_vod, 10)).rpartition("/")[2] for _ in range(2)])
+    uploads = sqlite_vod.services.uploads
+    discard = service.Uploads.discard
+
+    async def refuse_first(self: service.Uploads, upload_id: str, *, is_row_wanted: bool) -> None:
+        if upload_id == ids[0]:
+            raise DependencyError("S3 answered AccessDenied", retryable=False)
+        await discard(self, upload_id, is_row_wanted=is_row_wanted)
+
+    monkeypatch.setattr(service.Uploads, "discard", refuse_first)
+    sqlite_vod.clock.advance(1000 * 3600)
+    await UploadSweeper(uploads).sweep_once()
+    async with sqlite_vod.services.database.read() as session:
+        rows = list(await session.scalars(select(Upload).order_by(Upload.id)))
+    assert [row.state for row in rows] == [UploadState.EXPIRED] * 2
+    assert [row.bytes_deleted_at is None for row in rows] == [True, False]
+
+
 async def test_a_client_library_uploads_breaks_off_and_goes_on(both: Vod, tmp_path: Path) -> None:
     data = make_bytes(PART_BYTES + 777_777)
     source = tmp_path / "source.mp4"

@@ -144,8 +144,10 @@ def build_upload_plan(
     units.append(_plan_images(work, refs))
     units.append(_plan_publish(work, work.ladder.rungs, refs, units, is_partial=False))
     family = build_family(work.ladder.rungs) if has_av1 and work.copied is None else ()
+    ranges = _plan_ranges(work, family, RANGE_NAME, "long") if family else []
+    if len(first_units) + len(rest_units) + len(ranges) > MAX_RANGES:
+        family = ()  # A lecture of two days does without the second family.
     if family:
-        ranges = _plan_ranges(work, family, RANGE_NAME, "long")
         added = follow_publishing(ranges, family, after=units[-1].key, grid=work.grid)
         units += [*added.ranges, added.publish]
     return PlanReport(

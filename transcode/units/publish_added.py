@@ -55,8 +55,9 @@ async def publish_added(context: UnitContext) -> Outcome:
     """
     spec = parse_spec(PublishAddedSpec, context.unit.spec)
     base = _read_base(context, spec)
+    stale = find_stale_prefixes(context.unit.inputs)
     if (finished := await _read_finished(context, base)) is not None:
-        return Outcome(finished)
+        return Outcome(finished, stale)
     rungs = await _join(context, spec)
     check_rungs(rungs, duration_ticks=spec.duration_ticks, grid=spec.grid)
     playlist = await _read_text(context, f"{base.prefix}{base.renditions[0].name}.m3u8")
@@ -73,7 +74,7 @@ async def publish_added(context: UnitContext) -> Outcome:
     }
     data = json.dumps(document, ensure_ascii=False, indent=1).encode()
     await context.store.put_bytes(base.prefix + MANIFEST, data, content_type=MIME[".json"])
-    return Outcome(report, find_stale_prefixes(context.unit.inputs))
+    return Outcome(report, stale)
 
 
 def _read_base(context: UnitContext, spec: PublishAddedSpec) -> AssetReport:

@@ -13,7 +13,7 @@ from kernel.ids import hash_secret
 from vod.accounts.models import Account, AccountSession
 from vod.accounts.roles import Role
 from vod.accounts.sessions import end_session, start_session
-from vod.db.engine import Database
+from vod.db.engine import Database, log_dependency
 
 
 @asynccontextmanager
@@ -36,9 +36,15 @@ async def open_operator_session(database: Database) -> AsyncIterator[str]:
     try:
         yield token
     finally:
-        async with database.write() as session:
-            row_id = await session.scalar(
-                select(AccountSession.id).where(AccountSession.token_hash == hash_secret(token))
-            )
-            if row_id is not None:
-                await end_session(session, row_id)
+        # Whoever is cancelled stays cancelled, also with the database away; the session runs out.
+        with log_dependency("operator_session_stays"):
+            await _end(database, token)
+
+
+async def _end(database: Database, token: str) -> None:
+    async with database.write() as session:
+        row_id = await session.scalar(
+            select(AccountSession.id).where(AccountSession.token_hash == hash_secret(token))
+        )
+        if row_id is not None:
+            await end_session(session, row_id)

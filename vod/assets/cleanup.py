@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
+from sqlalchemy.orm import aliased
 
 from kernel.layout import asset_prefix, broadcast_prefix, upload_key
 from vod.assets.leftovers import select_first_sets, select_spent_uploads
@@ -22,7 +23,7 @@ from vod.channels.air_rows import is_on_air
 from vod.classes.models import LiveClass
 from vod.classes.states import ClassState
 from vod.jobs.models import Job, Unit
-from vod.jobs.policy import JobState
+from vod.jobs.policy import JobState, UnitState
 from vod.jobs.queries import change
 from vod.lectures.models import Lecture
 from vod.recordings.models import Recording
@@ -229,8 +230,11 @@ class Cleanup(Sweep):
             token = info.key.split("/")[1]
             tokens.setdefault(token.rpartition("-")[0], set()).add(token)
         before = self._clock.now() - STAGING_GRACE
+        failed = aliased(Unit)
+        has_failed = exists().where(failed.job_id == Job.id, failed.state == UnitState.FAILED)
         is_over = or_(
-            and_(Job.state == JobState.DONE, Job.finished_at <= before),
+            # What was to be added to the set and failed can be retried, from what is staged.
+            and_(Job.state == JobState.DONE, Job.finished_at <= before, ~has_failed),
             Job.files_deleted_at.is_not(None),
         )
         found: list[str] = []

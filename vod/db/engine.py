@@ -33,7 +33,7 @@ from sqlalchemy.ext.asyncio import (
 from kernel.errors import DependencyError
 
 BUSY_TIMEOUT_MS: Final = 10_000  # Another process (backup, `hall account create`) may be writing.
-WAL_TRIES_COUNT: Final = 100  # Each waits its turn; far more than programs that open one file at once.
+WAL_TRIES_COUNT: Final = 100  # Each waits its turn; far more than open one file at once.
 POOL_COUNT: Final = 10  # Connections kept per process.
 # PostgreSQL's serialization_failure and deadlock_detected: nothing happened, trying again helps.
 RACE_STATES: Final = frozenset({"40001", "40P01"})

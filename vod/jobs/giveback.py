@@ -125,7 +125,7 @@ async def _load_planned_reasons(session: AsyncSession, job_id: str) -> dict[str,
 async def retry_units(
     session: AsyncSession, job: Job, units: Sequence[Unit], *, now: datetime
 ) -> None:
-    """Queue failed ``units`` of a failed job again, with all their attempts; the job goes on.
+    """Queue failed ``units`` of a job again, with all their attempts; the job goes on.
 
     The caller holds the job's lock.
 
@@ -137,7 +137,8 @@ async def retry_units(
             "what the job had made was removed meanwhile; start it again",
             title_zh="这个任务已被清理,请重新转码",
         )
-    if job.state is not JobState.FAILED or not units:
+    # Of a job that is done, what was to be added to its set may have failed.
+    if job.state not in {JobState.FAILED, JobState.DONE} or not units:
         raise ConflictError(
             "only a failed unit of the current job can be tried again",
             title_zh="只有失败的任务才能重试",

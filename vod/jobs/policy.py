@@ -136,19 +136,27 @@ def compute_resend_s(sends_count: int) -> int:
     return int(min(RESEND_MAX_S, RESEND_BASE_S * 2 ** min(10, max(0, sends_count - 1))))
 
 
-def derive_job_state(counts: Mapping[UnitState, int]) -> JobState:
+def derive_job_state(counts: Mapping[UnitState, int], *, is_published: bool = False) -> JobState:
     """Read a job's state from the number of its units in each state.
 
     One failed unit fails the job at once, because its last unit can never run.
+
+    Args:
+        is_published: The whole set is. What fails afterwards would only have added to it.
     """
     present = {state for state, count in counts.items() if count}
     if UnitState.CANCELLED in present:
         return JobState.CANCELLED
     if UnitState.FAILED in present:
-        return JobState.FAILED
+        return JobState.DONE if is_published else JobState.FAILED
     if present <= {UnitState.DONE}:
         return JobState.DONE
     return JobState.RUNNING if present & {UnitState.RUNNING, UnitState.DONE} else JobState.QUEUED
+
+
+def describe_addition(reason: str) -> str:
+    """Say what it means that something fails once the whole set is published."""
+    return f"课程已经发布,可以正常观看;附加的 AV1 画质没有完成:{reason}(可以在任务页重试)"
 
 
 def compute_progress(*, done_weight: float, total_weight: float) -> float:

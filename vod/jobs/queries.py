@@ -20,12 +20,14 @@ from kernel.messages import RunUnit
 from vod.jobs import statements
 from vod.jobs.attempts import close_attempts
 from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit
+from vod.jobs.plan import ADDED_KEY, FIRST_KEY
 from vod.jobs.policy import (
     AttemptOutcome,
     JobState,
     UnitEvent,
     UnitState,
     derive_job_state,
+    describe_addition,
     find_sources,
 )
 from vod.lectures.models import Lecture, LectureState
@@ -261,16 +263,20 @@ async def refresh_job(
     """Write the job's state as its units have it, and let the lecture follow.
 
     A lecture that plays from its recording stays playable whatever happens to its job, and a job
-    that only adds captions or cuts decides nothing about it.
+    that only adds captions or cuts decides nothing about it. Nor does what fails after the whole
+    set was published: the job is done then, ``reason`` says what is missing, units can be retried.
     """
     rows = await session.execute(
         select(Unit.state, func.count()).where(Unit.job_id == job.id).group_by(Unit.state)
     )
-    state = derive_job_state({row[0]: row[1] for row in rows})
+    counts = {row[0]: row[1] for row in rows}
+    state = derive_job_state(counts, is_published=await _is_published(session, job.id))
     is_over = state in {JobState.DONE, JobState.FAILED, JobState.CANCELLED}
     job.state = state
     job.finished_at = now if is_over else None
-    if state is not JobState.FAILED:
+    if state is JobState.DONE and UnitState.FAILED in counts:
+        job.reason = job.reason if reason is None else describe_addition(reason)
+    elif state is not JobState.FAILED:
         job.reason = None if state is not JobState.CANCELLED else job.reason
     elif reason is not None:
         job.reason = reason
@@ -291,6 +297,19 @@ async def refresh_job(
                 state=LectureState.PROCESSING
             ),
         )
+
+
+async def _is_published(session: AsyncSession, job_id: str) -> bool:
+    """Tell whether the unit is done that publishes the whole set, which waits for all others."""
+    found = await session.scalar(
+        select(Unit.id).where(
+            Unit.job_id == job_id,
+            Unit.kind == "publish_asset",
+            Unit.key.not_in([FIRST_KEY, ADDED_KEY]),
+            Unit.state == UnitState.DONE,
+        )
+    )
+    return found is not None
 
 
 async def settle_lecture(session: AsyncSession, job: Job) -> None:

@@ -150,6 +150,7 @@ class JobService:
         """Postpone the unit when trying again may help, else fail it and its job."""
         now = self._clock.now()
         async with self._database.write() as session:
+            await queries.lock_lecture_of_unit(session, unit_id)  # It may fail with its job.
             job = await queries.lock_job_of_unit(session, unit_id)
             unit = await queries.load_unit(session, unit_id)
             if unit.state is not UnitState.RUNNING or unit.fence != report.fence:
@@ -196,14 +197,16 @@ class JobService:
         """Queue a failed unit again, with all its attempts; its job goes on where it stopped."""
         now = self._clock.now()
         async with self._database.write() as session:
+            await queries.lock_lecture_of_unit(session, unit_id)
             job = await queries.lock_job_of_unit(session, unit_id)
             unit = await queries.load_unit(session, unit_id)
             await retry_units(session, job, [unit], now=now)
 
     async def retry_job(self, job_id: str) -> None:
-        """Queue every failed unit of a failed job again."""
+        """Queue every failed unit of a job again."""
         now = self._clock.now()
         async with self._database.write() as session:
+            await queries.lock_lecture_of_job(session, job_id)
             job = await queries.lock_job(session, job_id)
             failed = await session.scalars(
                 select(Unit)

@@ -105,6 +105,7 @@ class Sweeper:
 
     async def _take_back(self, unit_id: str, now: datetime) -> bool:
         async with self._database.write() as session:
+            await queries.lock_lecture_of_unit(session, unit_id)  # It may fail with its job.
             job = await queries.lock_job_of_unit(session, unit_id)
             unit = await queries.load_unit(session, unit_id)
             if unit.state is not UnitState.RUNNING:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from vod.assets.models import Asset
 from vod.assets.sweep import FINISH_FOR
@@ -42,9 +43,11 @@ async def judge_staging(
     for prefix in prefixes:
         unit_id, _, fence = prefix.split("/")[1].rpartition("-")
         owners[prefix] = unit_id, fence
+    failed = aliased(Unit)
+    has_failed = exists().where(failed.job_id == Job.id, failed.state == UnitState.FAILED)
     rows = await session.execute(
         select(Unit.id, Unit.state, Unit.fence, Job.state.label("job_state"), Job.finished_at,
-               Job.files_deleted_at)
+               Job.files_deleted_at, has_failed.label("has_failed"))
         .join(Job, Job.id == Unit.job_id)
         .where(Unit.id.in_({unit_id for unit_id, _ in owners.values()}))
     )  # fmt: skip
@@ -59,6 +62,7 @@ async def judge_staging(
             verdicts[prefix] = "中断的转码留下的"
         elif row.files_deleted_at is not None or (
             row.job_state is JobState.DONE
+            and not row.has_failed  # What was to be added can be retried, from what is staged.
             and row.finished_at is not None
             and row.finished_at <= moment.now - SPARED
         ):

@@ -52,8 +52,16 @@ class UploadSweeper:
             await self._uploads.finish_if_complete(upload_id)
         await self._expire()
         for upload_id in await self._find_ended():
-            await self._uploads.discard(upload_id, is_row_wanted=True)
+            await self._discard(upload_id)
         await self._forget()
+
+    async def _discard(self, upload_id: str) -> None:
+        try:
+            await self._uploads.discard(upload_id, is_row_wanted=True)
+        except DependencyError as error:
+            if error.retryable:  # The store is away: all the others would wait for it, too.
+                raise
+            log.warning("upload_bytes_stay", upload_id=upload_id, detail=str(error))
 
     async def free_leases(self) -> None:
         """Let everybody send at once again after a restart."""

@@ -60,3 +60,20 @@ async def test_cancelling_cancels_all() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended.is_set()
+
+
+async def test_an_error_on_the_way_out_does_not_take_the_place_of_a_cancellation() -> None:
+    started = asyncio.Event()
+
+    async def fail_when_cancelled() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise DependencyError("could not tidy up")
+
+    task = asyncio.create_task(run_together([fail_when_cancelled()]))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

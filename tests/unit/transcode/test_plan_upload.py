@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 
+from kernel.errors import EncodeError
 from kernel.messages import PlanReport, SourceReport, UnitPlan
 from kernel.timing import TICKS_PER_S
 from transcode.intake.copying import CopyFacts, check_units, find_obstacle, judge_track
@@ -312,3 +313,17 @@ def test_a_copied_track_gets_no_av1() -> None:
     assert grid is not None
     with_grid = build_upload_plan(facts, filename="a", program="f", grid=grid, has_av1=True)
     assert not [unit for unit in with_grid.units if "av1" in unit.key]
+
+
+def test_what_is_planned_is_never_more_than_a_plan_may_hold() -> None:
+    """The second family is left out before a lecture is refused, and that with a sentence."""
+    hours_30 = make_facts(30 * 3600)
+    report = build_upload_plan(hours_30, filename="a", program="f", has_av1=True)
+    check_plan(report)
+    assert "publish-av1" not in by_key(report)
+    assert "publish-av1" in by_key(
+        build_upload_plan(make_facts(15 * 3600), filename="a", program="f", has_av1=True)
+    )
+    with pytest.raises(EncodeError) as caught:
+        plan(make_facts(70 * 3600))
+    assert caught.value.title == "文件过长,无法转码"
