@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from kernel.errors import EncodeError
@@ -11,6 +13,7 @@ from kernel.timing import TICKS_PER_S, to_seconds
 from transcode import commands
 from transcode.context import UnitContext
 from transcode.joins import JoinedFile, half_frame_ticks
+from transcode.settings import Limits
 from transcode.specs import Grid, Rung
 
 TOLERANCE_TICKS: Final = 40 * TICKS_PER_S // 1000  # Every rendition holds lecture time within it.
@@ -92,32 +95,88 @@ async def verify_files(
     audio: JoinedFile | None,
     *,
     share: tuple[float, float],
+    joined_only: Container[str] = (),
 ) -> list[str] | None:
     """Decode every rendition once, all of them side by side; return the command, if any.
+
+    Args:
+        joined_only: Names of rungs whose ranges were decoded where they were made: here the first
+            picture of every segment tells that joining kept them whole.
 
     Raises:
         EncodeError: Something does not decode, or fewer frames come out than went in.
     """
     if not rungs and audio is None:
         return None
-    counts = {rung.name: context.folder / f"{rung.name}.frames" for rung, _ in rungs}
-    argv = commands.verify_files(
-        context.programs.ffmpeg,
-        files=[(joined.path, counts[rung.name]) for rung, joined in rungs],
-        audio=audio.path if audio is not None else None,
-    )
+    files = [
+        _Check(joined.path, rung.name, len(joined.segments), is_whole=False)
+        if rung.name in joined_only
+        else _Check(joined.path, rung.name, joined.samples_count)
+        for rung, joined in rungs
+    ]
     longest = max(
         [joined.duration_ticks for _, joined in rungs] + [audio.duration_ticks if audio else 0]
     )
-    await context.encode(
-        argv,
-        media_s=to_seconds(longest),
-        share=share,
+    return await _decode(
+        context, files, audio.path if audio is not None else None,
+        media_s=to_seconds(longest), share=share,
         frame_rate=float(rungs[0][0].frame_rate) if rungs else None,
+    )  # fmt: skip
+
+
+async def verify_range(
+    context: UnitContext,
+    files: Mapping[str, tuple[Path, int]],
+    *,
+    media_s: float,
+    frame_rate: float,
+    share: tuple[float, float],
+    limits: Limits | None = None,
+) -> list[str]:
+    """Decode what was encoded of one range; return the command.
+
+    Args:
+        files: Name of the rung -> its file, how many frames it must have.
+
+    Raises:
+        EncodeError: As ``verify_files``.
+    """
+    checks = [_Check(path, name, count) for name, (path, count) in files.items()]
+    return await _decode(
+        context, checks, None, media_s=media_s, share=share, frame_rate=frame_rate, limits=limits
     )
-    for rung, joined in rungs:
-        text = await asyncio.to_thread(counts[rung.name].read_text)
-        decoded = text.count("\n")
-        if decoded != joined.samples_count:
-            raise _refuse(f"{rung.name}: {decoded} of {joined.samples_count} frames decode")
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    path: Path
+    name: str
+    frames_count: int
+    is_whole: bool = True
+
+
+async def _decode(
+    context: UnitContext,
+    checks: Sequence[_Check],
+    audio: Path | None,
+    *,
+    media_s: float,
+    share: tuple[float, float],
+    frame_rate: float | None,
+    limits: Limits | None = None,
+) -> list[str]:
+    counts = [context.folder / f"{check.name}.frames" for check in checks]
+    argv = commands.verify_files(
+        context.programs.ffmpeg,
+        files=[
+            commands.CheckedFile(check.path, count, keyframes_only=not check.is_whole)
+            for check, count in zip(checks, counts, strict=True)
+        ],
+        audio=audio,
+    )
+    await context.encode(argv, media_s=media_s, share=share, frame_rate=frame_rate, limits=limits)
+    for check, count in zip(checks, counts, strict=True):
+        decoded = (await asyncio.to_thread(count.read_text)).count("\n")
+        if decoded != check.frames_count if check.is_whole else decoded < check.frames_count:
+            raise _refuse(f"{check.name}: {decoded} of {check.frames_count} frames decode")
     return argv

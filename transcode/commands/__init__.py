@@ -5,7 +5,7 @@ can name another address. Decoding never stops at damaged pictures: a lecture re
 link still becomes a replay.
 """
 
-from transcode.commands.checking import verify_files
+from transcode.commands.checking import CheckedFile, verify_files
 from transcode.commands.copying import copy_track, list_track
 from transcode.commands.pictures import (
     POSTER_WIDTH_PX,
@@ -46,6 +46,7 @@ __all__ = [
     "SHEET_PATTERN",
     "STORYBOARD_COLUMNS",
     "STORYBOARD_TILE_PX",
+    "CheckedFile",
     "Storyboard",
     "copy_track",
     "decode_span",

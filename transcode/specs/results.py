@@ -11,9 +11,16 @@ class StagedFile(Frozen):
 
 
 class EncodedRung(Frozen):
+    """One range of one rung.
+
+    Attributes:
+        is_decoded: Every frame was decoded again where it was encoded.
+    """
+
     rung: str
     file: StagedFile
     frames_count: int
+    is_decoded: bool = False
 
 
 class EncodedVideo(Frozen):

@@ -23,7 +23,7 @@ from transcode.publishing import (
     read_report,
 )
 from transcode.specs import EncodedAudio, MadeImages, PublishSpec, Rung, StagedFile, parse_spec
-from transcode.units.make_images import fetch_pieces, list_ranges
+from transcode.units.make_images import fetch_pieces, find_rung, list_ranges
 from transcode.units.publish_added import is_added, publish_added
 from transcode.units.publish_cut import is_cut, publish_cut
 from transcode.verify import check_lengths, verify_files
@@ -63,6 +63,7 @@ async def publish_asset(context: UnitContext) -> Outcome:
         new,
         None if first is not None else audio,
         share=(JOIN_SHARE, VERIFY_SHARE),
+        joined_only={rung.name for rung, _ in new if _is_decoded(context, spec, rung)},
     )
     made = AssetSet(
         prefix=prefix,
@@ -174,6 +175,15 @@ def _find_sources(spec: PublishSpec) -> dict[str, tuple[str, ...]]:
         for rung in spec.rungs
     }
     return {**found, AUDIO_NAME: (spec.audio_key,)}
+
+
+def _is_decoded(context: UnitContext, spec: PublishSpec, rung: Rung) -> bool:
+    """Tell whether every range of the rung was decoded where it was made."""
+    parts = (
+        find_rung(context.unit.inputs, item.key, rung.name)
+        for item in list_ranges(spec.ranges, rung.name)
+    )
+    return all(part is None or part.is_decoded for part in parts)
 
 
 def _find_copied(context: UnitContext, spec: PublishSpec) -> tuple[str, ...]:

@@ -309,7 +309,9 @@ def test_every_input_is_a_forced_local_file(tmp_path: Path) -> None:
             sheets=tmp_path / "%02d.jpg",
             stats=tmp_path / "s",
         ),
-        commands.verify_files(program, files=[(tmp_path / "a", tmp_path / "c")], audio=None),
+        commands.verify_files(
+            program, files=[commands.CheckedFile(tmp_path / "a", tmp_path / "c")], audio=None
+        ),
     ]
     for argv in lines:
         assert "-nostdin" in argv
