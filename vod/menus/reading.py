@@ -30,6 +30,7 @@ from vod.menus.queries import (
     load_recent_versions,
     load_version,
     load_version_page,
+    require_curator,
     select_current,
 )
 from vod.menus.targets import Ref, Targets, collect_refs, is_there, load_targets
@@ -121,13 +122,21 @@ async def load_facts(
     return Viewer(account_id=account.id, role=Role.MEMBER, member=member)
 
 
-async def find_unit_path(session: AsyncSession, unit_id: str | None) -> str | None:
-    """Raises ``InputError`` 422 when there is no such unit."""
+async def find_unit_path(
+    session: AsyncSession, unit_id: str | None, viewer: Viewer
+) -> str | None:
+    """Find where the member would be whom ``viewer`` wants to see as.
+
+    Raises:
+        InputError: 422, there is no such unit.
+        NotAllowedError: It is not at or below a unit that the viewer curates.
+    """
     if unit_id is None:
         return None
     path: str | None = await session.scalar(select(OrgUnit.path).where(OrgUnit.id == unit_id))
     if path is None:
         raise InputError("unit_id: no such unit", field="unit_id", status=422)
+    require_curator(viewer, path)
     return path
 
 

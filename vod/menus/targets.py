@@ -30,6 +30,7 @@ from vod.material.models import Material
 from vod.menus.content import TARGET_KINDS, ItemKind, MenuItem
 from vod.posters.service import load_own_names
 from vod.series.models import Series, SeriesLecture
+from vod.series.policy import may_edit_series
 
 Ref = tuple[ItemKind, str]
 
@@ -59,6 +60,7 @@ class Target:
     """Something an item leads to.
 
     Attributes:
+        title: Empty where the viewer may not know of it.
         lectures_count: Of a series, as far as the viewer may see.
         starts_at: Of a live class.
     """
@@ -132,7 +134,7 @@ async def _load_lectures(
     for lecture, is_visible in lectures.items():
         own = extras.get(lecture.id, LectureExtras())
         found[ItemKind.LECTURE, lecture.id] = Target(
-            title=lecture.title,
+            title=lecture.title if is_visible else "",
             state=_judge_lecture(lecture, is_visible=is_visible),
             poster_url=build_image_urls(lecture, own, origin)[0] if origin is not None else None,
             duration_s=build_duration_s(lecture, own.asset),
@@ -183,7 +185,7 @@ async def _load_series(session: AsyncSession, ids: set[str], viewer: Viewer) -> 
     )
     return {
         (ItemKind.SERIES, name): Target(
-            title=title,
+            title=title if is_published or may_edit_series(viewer) else "",
             state=TargetState.THERE if is_published else TargetState.UNPUBLISHED,
             lectures_count=count or 0,
         )
@@ -209,13 +211,13 @@ async def _load_classes(session: AsyncSession, ids: set[str], viewer: Viewer) ->
 async def _load_channels(session: AsyncSession, ids: set[str], viewer: Viewer) -> dict[Ref, Target]:
     rows = await session.scalars(select(Channel).where(Channel.id.in_(ids)))
     return {
-        (ItemKind.CHANNEL, row.id): Target(title=row.title, state=_judge_channel(row, viewer))
-        for row in rows
+        (ItemKind.CHANNEL, row.id): _describe_channel(row, viewer) for row in rows
     }
 
 
-def _judge_channel(channel: Channel, viewer: Viewer) -> TargetState:
-    if channel.deleted_at is not None:
-        return TargetState.DELETED
+def _describe_channel(channel: Channel, viewer: Viewer) -> Target:
     is_visible = may_watch_channel(viewer, channel.visibility, channel.audience)
-    return TargetState.THERE if is_visible else TargetState.HIDDEN
+    state = TargetState.THERE if is_visible else TargetState.HIDDEN
+    if channel.deleted_at is not None:
+        state = TargetState.DELETED
+    return Target(title=channel.title if is_visible else "", state=state)

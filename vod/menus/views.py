@@ -125,7 +125,7 @@ class MenuPreviewView(MenuBase):
         actor = self.require_curator()
         origin, now = read_origin(self.request), at or actor.now
         async with self.database.read() as session:
-            path = await find_unit_path(session, unit_id)
+            path = await find_unit_path(session, unit_id, self.viewer)
             facts = MemberFacts(unit_path=path, category=category, level=level)
             member = await load_facts(session, self.viewer, account_id=account_id, facts=facts)
             if menu_id is None:

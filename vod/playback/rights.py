@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, exists, select
+from sqlalchemy import ColumnElement, Select, and_, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.ids import derive_token, hash_secret
@@ -79,11 +79,11 @@ async def _decide_signed(
     path = read_token(secret, token, now=now)
     if path is None or not path.covers(target.kind, target.object_id):
         return REFUSED
-    is_account = and_(Account.id == path.account_id, Account.is_disabled.is_(False))
+    is_account = and_(Account.id == path.account_id, _is_well())
     query = _add_account(_select_object(target).outerjoin(Account, is_account))
     row = (await session.execute(query)).first()
     if row is None or row.account_id != path.account_id:
-        return REFUSED  # The account is gone or disabled.
+        return REFUSED  # The account is gone, disabled or without a password of its own.
     viewer = _build_viewer(row)
     if not _is_visible(row, viewer, target):
         return REFUSED
@@ -156,11 +156,16 @@ def _join_session(query: Select[Any], token: str, now: datetime) -> Select[Any]:
         AccountSession.token_hash == (hash_secret(token) if is_usable else ""),
         AccountSession.expires_at > now,
     )
-    is_account = and_(Account.id == AccountSession.account_id, Account.is_disabled.is_(False))
+    is_account = and_(Account.id == AccountSession.account_id, _is_well())
     with_session = query.add_columns(AccountSession.id.label("session_id"))
     return _add_account(
         with_session.outerjoin(AccountSession, is_session).outerjoin(Account, is_account)
     )
+
+
+def _is_well() -> ColumnElement[bool]:
+    """Whoever still has to choose a password is nobody here, as in the API."""
+    return and_(Account.is_disabled.is_(False), Account.must_change_password.is_(False))
 
 
 def _add_account(query: Select[Any]) -> Select[Any]:

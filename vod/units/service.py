@@ -22,6 +22,7 @@ from vod.accounts.rights import Action, may
 from vod.accounts.roles import Viewer
 from vod.audit.service import record
 from vod.db.engine import Database
+from vod.menus.models import Menu, Recommendation
 from vod.units import schemas
 from vod.units.models import OrgTree, OrgUnit
 from vod.units.queries import count_children, holds_any, load_unit, require_unit
@@ -108,7 +109,7 @@ async def delete_unit(database: Database, *, unit_id: str, viewer: Viewer, now: 
     Raises:
         NotFoundError: No such unit.
         NotAllowedError: It does not lie truly below a unit of the viewer's.
-        ConflictError: It has units or members below it, or somebody has a role in it.
+        ConflictError: It has units, members, menus or other things, or somebody has a role in it.
     """
     try:
         async with database.write() as session:
@@ -123,10 +124,32 @@ async def delete_unit(database: Database, *, unit_id: str, viewer: Viewer, now: 
                 raise ConflictError(
                     "somebody has a role in it", title_zh="请先撤销这个组织的管理员"
                 )
+            await _release_menus(session, unit_id)
             await session.delete(unit)
             _record(session, viewer, "unit.deleted", unit_id, now=now, name=unit.name)
-    except IntegrityError as error:  # Somebody joined it meanwhile.
-        raise ConflictError("it is not empty any more", title_zh="这个组织刚刚有了成员") from error
+    except IntegrityError as error:  # Somebody joined it meanwhile, or another room refers to it.
+        raise ConflictError(
+            "something belongs to it", title_zh="还有成员或内容属于这个组织,请先移走或删除"
+        ) from error
+
+
+async def _release_menus(session: AsyncSession, unit_id: str) -> None:
+    """Let go of menus that were deleted before; those that are shown keep the unit.
+
+    Raises:
+        ConflictError: It has menus or recommendations.
+    """
+    is_shown = select(Menu.id).where(Menu.unit_id == unit_id, Menu.deleted_at.is_(None))
+    if await session.scalar(is_shown.limit(1)) is not None:
+        raise ConflictError("it has menus", title_zh="请先删除这个组织的菜单")
+    if await holds_any(session, Recommendation, unit_id):
+        raise ConflictError("it has recommendations", title_zh="请先撤下这个组织的推荐")
+    await session.execute(
+        update(Menu)
+        .where(Menu.unit_id == unit_id)
+        .values(unit_id=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def lock_tree(session: AsyncSession) -> None:
