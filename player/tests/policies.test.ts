@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { can } from "@/app/abilities";
+import { can, canSomewhere, cityRole } from "@/app/abilities";
 import { mainItems, tabItems } from "@/app/navigation";
 import { safeNext } from "@/app/router";
 import { splitForSpeech } from "@/app/readAloud";
@@ -203,6 +203,13 @@ describe("small policies", () => {
     expect(mainItems("editor").find((item) => item.section === "desk")?.to).toBe("/desk/lectures");
     expect(mainItems("admin").map((item) => item.section)).toContain("admin");
     expect(can("member", "teach")).toBe(false);
+    expect(mainItems("member", ["editor"]).find((item) => item.section === "desk")?.to).toBe(
+      "/desk/menus",
+    );
+    expect(cityRole("editor", ["editor"])).toBe("member");
+    expect(cityRole("editor", ["unit_admin"])).toBe("editor");
+    expect(canSomewhere(["editor"], "curate")).toBe(true);
+    expect(canSomewhere(["editor"], "edit")).toBe(false);
     expect(tabItems(false)).toHaveLength(4);
     expect(tabItems(false)[3]?.to).toBe("/signin");
   });

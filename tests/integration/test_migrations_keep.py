@@ -49,9 +49,7 @@ def test_what_the_previous_release_stored_is_all_there(databases: Databases, kin
     run_migrations_blocking(url)
     # Every column is asked for by its name of then: none is gone, and nothing in it.
     after: Rows = work_blocking(url, lambda connection: read_all(connection, meta))
-    lost = [
-        (name, row) for name, rows in before.items() for row in rows if row not in after[name]
-    ]
+    lost = [(name, row) for name, rows in before.items() for row in rows if row not in after[name]]
     assert lost == []
     assert {n: len(after[n]) for n in before} == {n: len(rows) for n, rows in before.items()}
     run_migrations_blocking(url, revision=PREVIOUS, is_downgrade=True)

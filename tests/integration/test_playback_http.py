@@ -46,11 +46,14 @@ class House:
     client: TestClient[web.Request, web.Application]
     blobs: DirectoryBlobStore
 
-    async def add_account(self, *, is_disabled: bool = False) -> tuple[str, str]:
+    async def add_account(
+        self, *, is_disabled: bool = False, must_change_password: bool = False
+    ) -> tuple[str, str]:
         """(account id, session token)"""
         account = Account(
             id=new_id(), login=new_id(), display_name="张三", role=Role.MEMBER,
-            password_hash="-", is_disabled=is_disabled, created_at=self.hall.clock.now(),
+            password_hash="-", is_disabled=is_disabled,
+            must_change_password=must_change_password, created_at=self.hall.clock.now(),
         )  # fmt: skip
         async with self.hall.database.write() as session:
             session.add(account)
@@ -122,7 +125,7 @@ async def house(hall: Hall, tmp_path: Path) -> AsyncIterator[House]:
 
 
 @pytest.mark.parametrize("visibility", list(Visibility))
-@pytest.mark.parametrize("who", ["nobody", "cookie", "bearer", "stale", "disabled"])
+@pytest.mark.parametrize("who", ["nobody", "cookie", "bearer", "stale", "disabled", "fresh"])
 @pytest.mark.parametrize("kind", ["live", "media"])
 async def test_who_may_fetch_what(
     house: House, visibility: Visibility, who: str, kind: str
@@ -133,8 +136,10 @@ async def test_who_may_fetch_what(
         "media": f"/media/{lecture_id}/index.m3u8",
     }[kind]
     headers = {}
-    if who in {"cookie", "disabled"}:
-        _, token = await house.add_account(is_disabled=who == "disabled")
+    if who in {"cookie", "disabled", "fresh"}:  # A fresh one has not chosen a password yet.
+        _, token = await house.add_account(
+            is_disabled=who == "disabled", must_change_password=who == "fresh"
+        )
         headers = {"Cookie": f"hall_session={token}"}
     elif who == "bearer":
         _, token = await house.add_account()

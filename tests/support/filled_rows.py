@@ -20,7 +20,9 @@ from vod.db.migrate import is_modelled
 ROWS_COUNT = 2
 Rows = dict[str, list[dict[str, Any]]]
 # `state IN ('a', 'b')` as SQLite keeps it, and as PostgreSQL writes it anew.
-CHOICES = re.compile(r"(\w+)\W+IN \('([^']*)'|(\w+)\)?::text = ANY \(+ARRAY\['([^']*)'", re.I)
+CHOICES = re.compile(
+    r"(\w+)\W+IN \('([^']*)'|(\w+)\)?::text = ANY \(+ARRAY\['([^']*)'", re.IGNORECASE
+)
 
 
 def reflect(connection: Connection) -> MetaData:
@@ -30,7 +32,9 @@ def reflect(connection: Connection) -> MetaData:
     return meta
 
 
-def fill_all(connection: Connection, meta: MetaData, special: Mapping[str, Mapping[str, Any]]) -> None:
+def fill_all(
+    connection: Connection, meta: MetaData, special: Mapping[str, Mapping[str, Any]]
+) -> None:
     """Insert rows into every table that has none.
 
     Args:
@@ -39,7 +43,9 @@ def fill_all(connection: Connection, meta: MetaData, special: Mapping[str, Mappi
     is_sqlite = connection.dialect.name == "sqlite"
     # Tables refer to each other in circles: references are whole at the end, not in between.
     connection.execute(
-        text("PRAGMA defer_foreign_keys=ON" if is_sqlite else "SET session_replication_role=replica")
+        text(
+            "PRAGMA defer_foreign_keys=ON" if is_sqlite else "SET session_replication_role=replica"
+        )
     )
     known: Rows = {}
     for table in _order(meta):
@@ -104,7 +110,9 @@ def _choose(
     return build_value(column, number)
 
 
-def build_value(column: Column[Any], number: int) -> Any:
+def build_value(  # noqa: PLR0911 - one for each kind of type
+    column: Column[Any], number: int
+) -> Any:
     """A value of the column's type."""
     kind = column.type
     if isinstance(kind, types.Boolean):

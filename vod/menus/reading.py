@@ -122,9 +122,7 @@ async def load_facts(
     return Viewer(account_id=account.id, role=Role.MEMBER, member=member)
 
 
-async def find_unit_path(
-    session: AsyncSession, unit_id: str | None, viewer: Viewer
-) -> str | None:
+async def find_unit_path(session: AsyncSession, unit_id: str | None, viewer: Viewer) -> str | None:
     """Find where the member would be whom ``viewer`` wants to see as.
 
     Raises:

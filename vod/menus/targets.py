@@ -210,9 +210,7 @@ async def _load_classes(session: AsyncSession, ids: set[str], viewer: Viewer) ->
 
 async def _load_channels(session: AsyncSession, ids: set[str], viewer: Viewer) -> dict[Ref, Target]:
     rows = await session.scalars(select(Channel).where(Channel.id.in_(ids)))
-    return {
-        (ItemKind.CHANNEL, row.id): _describe_channel(row, viewer) for row in rows
-    }
+    return {(ItemKind.CHANNEL, row.id): _describe_channel(row, viewer) for row in rows}
 
 
 def _describe_channel(channel: Channel, viewer: Viewer) -> Target:

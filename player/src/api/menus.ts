@@ -232,8 +232,12 @@ export const menus = {
     call<{ items: ItemShown[] }>("GET", "/api/v1/recommendations", { query: { place }, signal }),
   slots: (query: { place?: string; page?: number }, signal?: AbortSignal) =>
     call<Page<Recommendation>>("GET", slots, { query, signal }),
-  addSlot: (json: { place: SlotPlace; item: MenuItem; position: number }) =>
-    call<Recommendation>("POST", slots, { json }),
+  addSlot: (json: {
+    place: SlotPlace;
+    item: MenuItem;
+    position: number;
+    unit_id?: string | null;
+  }) => call<Recommendation>("POST", slots, { json }),
   saveSlot: (id: string, json: { version: number; item: MenuItem; position: number }) =>
     call<Recommendation>("PUT", `${slots}/${id}`, { json }),
   removeSlot: (id: string) => call<unknown>("DELETE", `${slots}/${id}`),

@@ -21,6 +21,8 @@ export function workItems(role: Role | null, scoped: readonly Role[] = []): NavI
   const items: NavItem[] = [];
   if (can(role, "teach")) items.push({ section: "studio", to: "/studio", label: "nav.studio" });
   if (can(role, "edit")) items.push({ section: "desk", to: "/desk/lectures", label: "nav.desk" });
+  else if (canSomewhere(scoped, "curate"))
+    items.push({ section: "desk", to: "/desk/menus", label: "nav.desk" });
   else if (can(role, "teach"))
     items.push({ section: "desk", to: "/desk/uploads", label: "uploads.title" });
   if (can(role, "administer"))

@@ -89,18 +89,18 @@ const routes: RouteRecordRaw[] = [
   {
     path: "/desk/menus",
     component: () => import("@/pages/desk/menus/DeskMenusPage.vue"),
-    meta: { title: "menuDesk.title", needs: "edit", section: "desk" },
+    meta: { title: "menuDesk.title", needs: "curate", section: "desk" },
   },
   {
     path: "/desk/menus/:id",
     component: () => import("@/pages/desk/menus/MenuEditorPage.vue"),
     props: true,
-    meta: { title: "menuDesk.title", needs: "edit", section: "desk" },
+    meta: { title: "menuDesk.title", needs: "curate", section: "desk" },
   },
   {
     path: "/desk/recommendations",
     component: () => import("@/pages/desk/menus/SlotsPage.vue"),
-    meta: { title: "slots.title", needs: "edit", section: "desk" },
+    meta: { title: "slots.title", needs: "curate", section: "desk" },
   },
   {
     path: "/search",

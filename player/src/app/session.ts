@@ -4,18 +4,19 @@ import { computed, ref } from "vue";
 import { hall } from "@/api/hall";
 import { setCsrfToken } from "@/api/http";
 import type { Account, Role, Session } from "@/api/types";
-import { can, canSomewhere, type Ability } from "./abilities";
+import { can, canSomewhere, cityRole, type Ability } from "./abilities";
 
 export const useSession = defineStore("session", () => {
   const account = ref<Account | null>(null);
   const isKnown = ref(false);
   /** Roles in sub-trees. */
-  const scopedRoles = ref<Role[]>([]);
+  const scopes = ref<Session["scopes"]>([]);
+  const scopedRoles = computed<Role[]>(() => scopes.value.map((scope) => scope.role));
   let first: Promise<void> | null = null;
 
   function accept(session: Session): void {
     account.value = session.account;
-    scopedRoles.value = session.scopes.map((scope) => scope.role);
+    scopes.value = session.scopes;
     isKnown.value = true;
     setCsrfToken(session.csrf_token);
   }
@@ -41,15 +42,20 @@ export const useSession = defineStore("session", () => {
     await hall.signOut();
     accept(await hall.session());
   }
-  const role = computed(() => account.value?.role ?? null);
+  const role = computed(() => cityRole(account.value?.role ?? null, scopedRoles.value));
   const may = (ability: Ability) =>
     can(role.value, ability) || canSomewhere(scopedRoles.value, ability);
+  /** Whose things one curates; empty for those of the whole city. */
+  const curatedUnits = computed(() =>
+    can(role.value, "curate") ? [] : scopes.value.filter((scope) => scope.role === "editor"),
+  );
   const mustChoosePassword = computed(() => account.value?.must_change_password ?? false);
   return {
     account,
     isKnown,
     role,
     scopedRoles,
+    curatedUnits,
     mustChoosePassword,
     may,
     ensure,

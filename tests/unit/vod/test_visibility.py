@@ -54,9 +54,7 @@ SCOPES = ((), (Scope(Role.EDITOR, f"/{CITY}/"),), (Scope(Role.UNIT_ADMIN, f"/{CI
 def iter_viewers() -> Iterator[Viewer]:
     """Nobody, and every role with every kind of member facts and roles in sub-trees."""
     yield Viewer()
-    for role, facts, scopes in itertools.product(
-        Role, (EASTERN, WESTERN, MemberFacts()), SCOPES
-    ):
+    for role, facts, scopes in itertools.product(Role, (EASTERN, WESTERN, MemberFacts()), SCOPES):
         yield Viewer(account_id=ME, role=role, member=facts, scopes=scopes)
 
 
@@ -126,9 +124,7 @@ def test_segments_of_a_class_follow_its_replay_once_it_has_ended(state: ClassSta
         seen_replay = (
             lecture is not None
             and deleted is None
-            and may_see_lecture(
-                viewer, Exposure(lecture, publication, rule, frozenset({SOMEBODY}))
-            )
+            and may_see_lecture(viewer, Exposure(lecture, publication, rule, frozenset({SOMEBODY})))
         )
         is_over = lecture is not None and state is ClassState.ENDED
         wanted = seen_replay or (seen_live and not is_over)
@@ -155,7 +151,9 @@ def test_every_role_and_every_owner_in_the_library_and_with_uploads() -> None:
                 is_editor or own
             )
             assert may_submit(viewer, (teacher, sender)) is (is_editor or own)
-            assert may_change_material(viewer, {o for o in (teacher, sender) if o}) is (is_editor or own)
+            assert may_change_material(viewer, {o for o in (teacher, sender) if o}) is (
+                is_editor or own
+            )
         for reviewers, earlier, by_others in itertools.product(
             ((), (ME,), (SOMEBODY,), (ME, SOMEBODY)), ((), (ME,), (None, SOMEBODY)), (True, False)
         ):

@@ -25,6 +25,7 @@ export const menusEn: typeof menusZh = {
     },
   },
   menuDesk: {
+    owner: "Unit",
     title: "Menus",
     search: "Find menus",
     new: "New menu",

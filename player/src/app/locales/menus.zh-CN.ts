@@ -23,6 +23,7 @@ export const menusZh = {
     },
   },
   menuDesk: {
+    owner: "所属组织",
     title: "菜单管理",
     search: "查找菜单",
     new: "新建菜单",
