@@ -1,7 +1,6 @@
 """Rows of the catalogue that are short, in one hall: 1, 2, 14, 20, 26, 27 and 29, in a browser.
 
-Rows with much to them have files of their own (2, 5, 34); rows 31 and 32 are those of
-``test_main_path``, ``test_faults`` and ``test_pages``.
+Rows with much to them have files of their own (2, 5, 34); for rows 31 and 32 see ``test_browser``.
 """
 
 from __future__ import annotations
