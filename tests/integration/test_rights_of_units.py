@@ -1,15 +1,17 @@
-"""Across units: every operation that names an account or a unit refuses the neighbour's admin.
+"""Across units: every operation that names what belongs to a unit refuses the neighbour.
 
 The operations are taken from the OpenAPI document, so a new one is asked as soon as it is there.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from tests.integration.test_rights_table import LINK
 from tests.support.centre import build_centre
 from tests.support.vod import Vod, databases, sqlite_url, sqlite_vod
 from vod.accounts.roles import Role
@@ -18,11 +20,14 @@ from vod.http.openapi import build_openapi
 __all__ = ["databases", "sqlite_url", "sqlite_vod"]  # Fixtures.
 
 # What an account or a unit is called in paths, queries and bodies.
-NAMES = frozenset({"account_id", "org_unit_id", "unit_id", "parent_id", "import_id"})
+NAMES = frozenset(
+    {"account_id", "org_unit_id", "unit_id", "parent_id", "import_id", "menu_id", "entry_id"}
+)
 # Values that only their names tell: identifiers are their own names in capitals; a heading is
 # the one kind of item that needs nothing else.
 SAID = {**{name: name.upper() for name in NAMES}, "kind": "heading"}
 REFUSED = {403, 404}
+_numbers = itertools.count()
 
 
 def iter_operations() -> Iterator[tuple[str, str, list[str], dict[str, Any] | None]]:
@@ -75,6 +80,8 @@ def make_example(  # noqa: PLR0911 - one for each kind of schema
 
 
 def _say(name: str, schema: dict[str, Any]) -> str | None:
+    if name == "id" and schema.get("type") == "string":
+        return f"x{next(_numbers):03d}"  # No two in one document are the same.
     said = SAID.get(name)
     return None if name == "kind" and said not in schema.get("enum", []) else said
 
@@ -89,9 +96,21 @@ def fill(text: str, ids: dict[str, str]) -> str:
     return text
 
 
-async def test_no_operation_lets_a_unit_admin_reach_the_neighbour(sqlite_vod: Vod) -> None:
+async def make_west_things(vod: Vod, west_id: str) -> dict[str, str]:
+    """A menu and a recommendation of the west."""
+    menu = await vod.call(
+        "POST", "/menus", role=Role.EDITOR, json={"title": "西", "unit_id": west_id}
+    )
+    body = {"place": "home", "item": LINK, "unit_id": west_id}
+    entry = await vod.call("POST", "/recommendations/entries", role=Role.EDITOR, json=body)
+    assert (menu.status, entry.status) == (201, 201), entry.body
+    return {"menu_id": menu.body["id"], "entry_id": entry.body["id"]}
+
+
+async def test_no_operation_reaches_from_one_sub_tree_into_another(sqlite_vod: Vod) -> None:
     centre = await build_centre(sqlite_vod)
     _, east = await centre.sign_in_admin("east.admin", "east")
+    _, editor = await centre.sign_in_admin("east.editor", "east", role=Role.EDITOR, scope="editor")
     _, west = await centre.sign_in_admin("west.admin", "west")
     member = (await centre.add_member("西", "west branch")).body["id"]
     made = await sqlite_vod.call(
@@ -103,16 +122,18 @@ async def test_no_operation_lets_a_unit_admin_reach_the_neighbour(sqlite_vod: Vo
         "unit_id": centre.units["west"],
         "parent_id": centre.units["west"],
         "import_id": made.body["id"],
+        **await make_west_things(sqlite_vod, centre.units["west"]),
     }
     asked, let_through = [], []
     for method, path, queries, body in iter_operations():
         options: dict[str, Any] = {"params": {name: ids[name] for name in queries}}
         if body is not None:
             options["json"] = json.loads(fill(json.dumps(body), ids))
-        answer = await sqlite_vod.call(method, fill(path, ids), token=east, **options)
         asked.append(path)
-        if answer.status not in REFUSED:
-            let_through.append((method, path, options, answer.status, answer.body))
+        for token in (east, editor):
+            answer = await sqlite_vod.call(method, fill(path, ids), token=token, **options)
+            if answer.status not in REFUSED:
+                let_through.append((method, path, options, answer.status, answer.body))
     assert let_through == []
     assert {"/api/v1/members/{account_id}", "/api/v1/org-units", "/api/v1/roster"} <= set(asked)
     # The same with what is one's own works: the refusals are for the neighbour.
