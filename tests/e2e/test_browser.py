@@ -2,8 +2,8 @@
 
 It is row 31, live classes as routine: begun from the studio, the replay under the same address,
 one recording whatever happened to the encoder (``test_three_encoders_make_one_replay`` beside it).
-Row 32, anywhere and at any time: ``test_pages`` on a phone, ``test_row_20`` seeks without a mouse, low
-rungs and sound alone are asked for by ``test_main_path`` and ``test_shared_media``.
+Row 32, anywhere and at any time: ``test_pages`` on a phone, ``test_row_20`` seeks without a
+mouse, low rungs and sound alone are asked for by ``test_main_path`` and ``test_shared_media``.
 """
 
 from __future__ import annotations
