@@ -87,6 +87,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "getReviewQueue": (401, 403, 403, 403, 200, 403, 200),
     "getReviewPolicy": (401, 403, 403, 403, 200, 403, 200),
     "putReviewPolicy": (401, 403, 403, 403, 403, 403, 200),
+    "getFilms": (200,) * 7,
     "getForms": (200,) * 7,
     "putForms": (401, 403, 403, 403, 200, 403, 200),
     "getTags": (200,) * 7,

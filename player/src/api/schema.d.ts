@@ -272,6 +272,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/films": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List films that whoever asks may see; words find titles, descriptions and producers.
+         * @description List films that whoever asks may see; words find titles, descriptions and producers.
+         */
+        get: operations["getFilms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/forms": {
         parameters: {
             query?: never;
@@ -2954,6 +2974,32 @@ export interface components {
              * @default []
              */
             awards?: components["schemas"]["Award"][];
+        };
+        /**
+         * FilmCategory
+         * @description A category that films have which one may see.
+         */
+        FilmCategory: {
+            /** Name */
+            name: string;
+            /** Lectures Count */
+            lectures_count: number;
+        };
+        /**
+         * FilmPage
+         * @description Films, the newest first; ``categories`` are those of the whole library.
+         */
+        FilmPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["Lecture"][];
+            /** Categories */
+            categories: components["schemas"]["FilmCategory"][];
         };
         /**
          * Form
@@ -7367,6 +7413,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SiteConfig"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getFilms: {
+        parameters: {
+            query?: {
+                /** @description Words to look for */
+                q?: string;
+                /** @description Only of this category */
+                category?: string;
+                /** @description Only so far on the way to the members */
+                publication?: components["schemas"]["Publication"];
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilmPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Something else went wrong */
