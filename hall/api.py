@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import Any
 
@@ -34,11 +35,31 @@ class HallApi:
         Raises:
             DependencyError: A refusal, with the server's own sentence.
         """
+        return await self._send(method, path, json=body)
+
+    async def post_bytes(self, path: str, data: bytes) -> Any:
+        """Send a file as the body of one request; return the decoded answer.
+
+        Raises:
+            DependencyError: A refusal, with the server's own sentence.
+        """
+        headers = {"Content-Type": "application/octet-stream"}
+        return await self._send("POST", path, data=data, headers=headers)
+
+    async def _send(
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
+    ) -> Any:
         # The certificate is made out for the public name, and this stays on the machine.
         async with self._session.request(
-            method, self._base + path, json=body, headers=self._headers, ssl=False
+            method,
+            self._base + path,
+            headers={**self._headers, **(headers or {})},
+            ssl=False,
+            **options,
         ) as response:
-            answer = await response.json(content_type=None) if response.content_length else None
+            # A compressed answer has no length, and "no content" has no JSON.
+            body = await response.read()
+            answer = json.loads(body) if body else None
             if response.status >= HTTPStatus.BAD_REQUEST:
                 detail = f"{answer.get('title')}: {answer.get('detail')}" if answer else ""
                 raise DependencyError(f"{method} {path}: {response.status} {detail}")

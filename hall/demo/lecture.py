@@ -102,6 +102,7 @@ async def _feed(
 
 
 def _build_argv(url: str, *, ffmpeg: Path, picture: LectureFormat) -> list[str]:
+    """As a live encoder: in real time, at a constant rate."""
     size = f"{picture.width_px}x{picture.height_px}"
     rate, bitrate = str(picture.fps), str(picture.bitrate_bps)
     gop = str(picture.gop_s * picture.fps)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -14,19 +13,19 @@ import structlog
 
 from hall.api import HallApi
 from hall.banner import print_banner
+from hall.demo.centre import furnish
 from hall.demo.lecture import publish_lecture
+from hall.demo.people import add_accounts
+from hall.demo.script import PEOPLE
 from hall.demo.slides import SHANGHAI
 from hall.folders import ensure_admin_password
+from hall.importing import open_sender
 from hall.up import Running, local_host, local_origin, run_everything
 from kernel.config import Settings
+from kernel.errors import HallError
 
 FIRST_CLASS_S: Final = 45  # Long enough to be watched live, short enough to see the replay soon.
 SERIES_TITLE: Final = "党史学习教育"
-ACCOUNTS: Final = (
-    ("jiangshi", "其其格 讲师", "instructor"),
-    ("bianji", "王编辑", "editor"),
-    ("dangyuan", "巴特尔 学员", "member"),
-)
 UPCOMING: Final = (  # Title, days from today, hour and minute in Shanghai.
     ("基层党建实务答疑", 1, 15, 0),
     ("乡村振兴案例：合作社如何算好三笔账", 2, 19, 30),
@@ -66,16 +65,42 @@ async def _teach(settings: Settings) -> None:
         api.speak_of(settings.origin)
         await api.sign_in("admin", password.get_secret_value())
         series_id = await _fill(api, settings)
-        first = await _start_class(api, "第一讲 星星之火", series_id)
-        click.echo(
-            f"  live now  {first['watch_url']}  (ends in {FIRST_CLASS_S} s, then its replay)"
-        )
-        await _publish(settings, first, duration_s=FIRST_CLASS_S)
-        await api.call("POST", f"/live-classes/{first['id']}/end")
-        click.echo(f"  replay    {first['watch_url']}")
-        second = await _start_class(api, "第二讲 草原上的党旗", series_id)
-        click.echo(f"  live now  {second['watch_url']}  (until Ctrl-C)")
-        await _publish(settings, second, duration_s=None)
+        furnishing = asyncio.create_task(_furnish(api, settings, series_id), name="demo-centre")
+        try:
+            await _teach_classes(api, settings, series_id)
+        finally:
+            furnishing.cancel()
+            await asyncio.gather(furnishing, return_exceptions=True)
+
+
+async def _furnish(api: HallApi, settings: Settings, series_id: str) -> None:
+    """Fill the centre beside the class; the class goes on when something is refused."""
+    from transcode.settings import find_programs
+
+    try:
+        async with open_sender(settings) as sender:
+            await furnish(
+                api,
+                sender,
+                series_id=series_id,
+                ffmpeg=find_programs(settings).ffmpeg,
+                say=lambda line: click.echo(f"  {line}"),
+            )
+    except HallError as error:
+        click.echo(f"  the sample centre is incomplete: {error}", err=True)
+        log.exception("demo_centre_incomplete")
+
+
+async def _teach_classes(api: HallApi, settings: Settings, series_id: str) -> None:
+    """Teach one class to its end, then another until we are stopped."""
+    first = await _start_class(api, "第一讲 星星之火", series_id)
+    click.echo(f"  live now  {first['watch_url']}  (ends in {FIRST_CLASS_S} s, then its replay)")
+    await _publish(settings, first, duration_s=FIRST_CLASS_S)
+    await api.call("POST", f"/live-classes/{first['id']}/end")
+    click.echo(f"  replay    {first['watch_url']}")
+    second = await _start_class(api, "第二讲 草原上的党旗", series_id)
+    click.echo(f"  live now  {second['watch_url']}  (until Ctrl-C)")
+    await _publish(settings, second, duration_s=None)
 
 
 async def _fill(api: HallApi, settings: Settings) -> str:
@@ -84,14 +109,11 @@ async def _fill(api: HallApi, settings: Settings) -> str:
     for series in found["items"]:
         if series["title"] == SERIES_TITLE:
             return str(series["id"])
-    lines: list[str] = []
-    teachers: list[str] = []
-    for login, name, role in ACCOUNTS:
-        password = secrets.token_urlsafe(9)
-        body = {"login": login, "display_name": name, "role": role, "password": password}
-        made = await api.call("POST", "/accounts", body)
-        teachers += [made["id"]] if role == "instructor" else []
-        lines.append(f"{login} / {password}   {name} ({role})")
+    made = await add_accounts(api)
+    lines = [
+        f"{person.login} / {made[person.login][1]}   {person.name} ({person.role})"
+        for person in PEOPLE
+    ]
     await asyncio.to_thread(_keep_accounts, settings.data / "demo-accounts", lines)
     click.echo("  accounts  " + "\n            ".join(lines))
     series = await api.call(
@@ -106,7 +128,7 @@ async def _fill(api: HallApi, settings: Settings) -> str:
         day = datetime.now(SHANGHAI) + timedelta(days=days)
         starts_at = day.replace(hour=hour, minute=minute, second=0, microsecond=0)
         body = {"title": title, "visibility": "public", "starts_at": starts_at.isoformat()}
-        await api.call("POST", "/live-classes", {**body, "instructor_id": teachers[0]})
+        await api.call("POST", "/live-classes", {**body, "instructor_id": made["jiangshi"][0]})
     return str(series["id"])
 
 

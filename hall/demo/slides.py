@@ -59,11 +59,11 @@ SLIDES: Final = (
 class SlidePainter:
     """Paints RGB frames; a slide is drawn once, the clock and the strip for every frame."""
 
-    def __init__(self, width_px: int, height_px: int) -> None:
+    def __init__(self, width_px: int, height_px: int, slides: tuple[Slide, ...] = SLIDES) -> None:
         self.width_px, self.height_px = width_px, height_px
         self._scale = height_px / 720
         self._font_path = next((path for path in _CJK_FONTS if _is_readable(path)), None)
-        self._slides = [self._draw_slide(slide) for slide in SLIDES]
+        self._slides = [self._draw_slide(slide) for slide in slides]
         self._clock_font = self._font(40)
 
     def paint(self, now: datetime, *, slide_index: int) -> bytes:
