@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +14,6 @@ from kernel.errors import DependencyError
 WIDTH_PX: Final = 960
 HEIGHT_PX: Final = 540
 FPS: Final = 10
-# What the clock in the picture shows first: always the same, so that a file is always the same.
-CLOCK: Final = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 DEADLINE_S: Final = 300.0
 
 
@@ -56,8 +53,7 @@ async def _feed(process: asyncio.subprocess.Process, lesson: Lesson) -> None:
         frames = lesson.duration_s * FPS
         for index in range(frames):
             slide = index * len(lesson.slides) // frames
-            now = CLOCK + timedelta(seconds=index / FPS)
-            pipe.write(await asyncio.to_thread(painter.paint, now, slide_index=slide))
+            pipe.write(painter.paint_plain(slide_index=slide))
             await pipe.drain()
     pipe.close()
 

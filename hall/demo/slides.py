@@ -76,6 +76,10 @@ class SlidePainter:
         self._draw_strip(draw, int(now.timestamp() * 1000))
         return frame.tobytes()
 
+    def paint_plain(self, *, slide_index: int) -> bytes:
+        """The slide alone, for a lesson that is not taught this moment; packed RGB24."""
+        return self._slides[slide_index % len(self._slides)].tobytes()
+
     def _draw_strip(self, draw: ImageDraw.ImageDraw, milliseconds: int) -> None:
         bits = "1" + format(milliseconds, f"0{TIME_BITS}b") + "0"
         top = self.height_px - STRIP_HEIGHT_PX
