@@ -8,6 +8,7 @@ stand on the picture.
 from __future__ import annotations
 
 import heapq
+import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,14 @@ MAX_READING_MS: Final = 7_000  # and nothing needs longer than this.
 MAX_AT_ONCE: Final = 3  # Texts that stand on the picture together; more hide it.
 
 
+# Controls but the newline, lone surrogates, private use (Cc, Cs, Co), the byte order mark. Joiners
+# (Cf) stay: Mongolian and emoji need them. One pattern instead of a look-up for each character.
+_INVISIBLE: Final = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ue000-\uf8ff\ufeff"
+    "\U000f0000-\U000ffffd\U00100000-\U0010fffd]"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Cue:
     """``text`` shows in ``[start_ms, end_ms)``; its lines are separated by newlines."""
@@ -42,17 +51,14 @@ def clean_text(text: str) -> str:
     """Normalise what is shown: no control characters, no blank lines, no space at line ends."""
     for line_end in ("\r\n", "\r", "\u2028", "\u2029"):
         text = text.replace(line_end, "\n")
-    kept = "".join(
-        char if char == "\n" or not _is_invisible(char) else " " if char.isspace() else ""
-        for char in text
-    )
+    kept = _INVISIBLE.sub(_drop, text)
     lines = (line.strip() for line in kept.split("\n"))
     return unicodedata.normalize("NFC", "\n".join(line for line in lines if line))
 
 
-def _is_invisible(char: str) -> bool:
-    # Controls, lone surrogates, private use. Joiners (Cf) stay: Mongolian and emoji need them.
-    return char == "\ufeff" or unicodedata.category(char) in {"Cc", "Cs", "Co"}
+def _drop(found: re.Match[str]) -> str:
+    """What stands for a character that is not shown: a space for a tab, else nothing."""
+    return " " if found[0].isspace() else ""
 
 
 def repair_cues(cues: Iterable[Cue]) -> tuple[Cue, ...]:

@@ -7,6 +7,7 @@ Milliseconds throughout; sums of range lengths are exact, so nothing drifts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Final
 
 from kernel.captions.cues import Cue
@@ -21,21 +22,28 @@ def cut_cues(cues: Iterable[Cue], kept: Sequence[Range]) -> tuple[Cue, ...]:
     A cue over a cut goes on after it without a break; what lies in cut-out parts vanishes, and so
     does a rest too short to be seen.
 
+    Cost: cues plus ranges plus pieces, after sorting.
+
     Args:
         kept: ``(start_ms, end_ms)`` in uncut time, ascending, not overlapping.
     """
     pieces: list[Cue] = []
     ordered = sorted(cues, key=lambda cue: cue.start_ms)
     whole = frozenset(ordered)
-    offset = 0
-    for start, end in check_ranges(kept):
-        for cue in ordered:
-            if cue.start_ms >= end:
-                break
+    ranges = check_ranges(kept)
+    offsets = [0, *accumulate(end - start for start, end in ranges)]
+    lowest = 0  # Cues come by their start: a range that ended before one is over for all others.
+    for cue in ordered:
+        while lowest < len(ranges) and ranges[lowest][1] <= cue.start_ms:
+            lowest += 1
+        number = lowest
+        while number < len(ranges) and ranges[number][0] < cue.end_ms:
+            start, end = ranges[number]
             first, last = max(start, cue.start_ms), min(end, cue.end_ms)
+            shift = offsets[number] - start
             if first < last:
-                pieces.append(Cue(first - start + offset, last - start + offset, cue.text))
-        offset += end - start
+                pieces.append(Cue(first + shift, last + shift, cue.text))
+            number += 1
     return tuple(
         piece
         for piece in _rejoin(pieces)

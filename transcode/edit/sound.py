@@ -2,6 +2,10 @@
 
 Which frame stands for which moment is chosen anew at every cut, so that the sound is never more
 than half a frame (11 ms) away from the pictures, however many cuts there are.
+
+No cut clicks, though nothing is mixed here: AAC windows of 2048 samples overlap by half, so a
+decoder adds the fading tail of the last kept frame to the rising head of the next one. That is a
+cross-fade of 1024 samples (21 ms) at the joint which moves no sample; a test measures it.
 """
 
 from __future__ import annotations

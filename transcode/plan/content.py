@@ -33,6 +33,12 @@ LOWER_VMAF: Final = 90.0  # of the others at their own size.
 # the ladders of others are.
 MIN_CRF: Final = 24
 MAX_CRF: Final = 30  # Beyond it text begins to ring, whatever the average says.
+# The curves tell how VMAF falls from one CRF to the next far better than where it stands: a slide
+# that they put at 95 may measure 92. So no rung is planned to lose more than this against the CRF
+# that general video sites use. A smaller picture loses half as much again for each step.
+REFERENCE_CRF: Final = 23
+MAX_LOSS_VMAF: Final = 0.75
+MAX_LOWER_LOSS_VMAF: Final = 0.5
 
 _STILL_SKIP: Final = 0.93
 _SCREEN_SKIP: Final = 0.80
@@ -194,10 +200,29 @@ def predict_vmaf(content: ContentFacts, crf: float) -> float:
     return (1 - share) * _read_curve(_CAMERA, crf) + share * _read_curve(_DRAWN, crf)
 
 
-def choose_crf(content: ContentFacts, *, target_vmaf: float) -> int:
-    """Return the largest CRF that reaches the target, within ``MIN_CRF`` and ``MAX_CRF``."""
+def choose_top_crf(content: ContentFacts) -> int:
+    """Choose for the largest rung: the target alone where VMAF was measured on it."""
+    is_measured = all(trial.vmaf is not None for trial in content.trials.values())
+    max_loss = math.inf if is_measured else MAX_LOSS_VMAF
+    return choose_crf(content, target_vmaf=TOP_VMAF, max_loss=max_loss)
+
+
+def choose_lower_crf(content: ContentFacts) -> int:
+    """Choose for the others; nothing was tried at their size."""
+    return choose_crf(content, target_vmaf=LOWER_VMAF, max_loss=MAX_LOWER_LOSS_VMAF)
+
+
+def choose_crf(content: ContentFacts, *, target_vmaf: float, max_loss: float = math.inf) -> int:
+    """Return the largest CRF that is good enough, within ``MIN_CRF`` and ``MAX_CRF``.
+
+    Args:
+        target_vmaf: It reaches so much,
+        max_loss: and is so much below ``REFERENCE_CRF`` at most; both in points of VMAF.
+    """
+    reference = predict_vmaf(content, REFERENCE_CRF)
     for crf in range(MAX_CRF, MIN_CRF, -1):
-        if predict_vmaf(content, crf) >= target_vmaf:
+        vmaf = predict_vmaf(content, crf)
+        if vmaf >= target_vmaf and reference - vmaf <= max_loss:
             return crf
     return MIN_CRF
 

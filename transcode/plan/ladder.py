@@ -12,10 +12,9 @@ from typing import Final
 
 from transcode.plan.content import (
     KIND_WORDS,
-    LOWER_VMAF,
-    TOP_VMAF,
     ContentFacts,
-    choose_crf,
+    choose_lower_crf,
+    choose_top_crf,
     estimate_bps,
     predict_vmaf,
 )
@@ -83,7 +82,7 @@ def build_ladder(
         crf, maxrate_bps = _cap_for(px, source_bps=source_bps, source_px=source_px)
         reason = _explain(px, top_px=top_px, source_px=source_px)
         if content is not None:
-            crf = choose_crf(content, target_vmaf=LOWER_VMAF if rungs else TOP_VMAF)
+            crf = choose_lower_crf(content) if rungs else choose_top_crf(content)
             bps = min(maxrate_bps, estimate_bps(content, crf=crf, pixels_count=size[0] * size[1]))
             if larger_bps is not None and bps > larger_bps * (1 - MIN_SAVING):
                 skipped.append(f"不另做 {px}p:预计只比上一档小 {_percent_saved(bps, larger_bps)}%")

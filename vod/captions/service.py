@@ -103,7 +103,7 @@ async def upload_track(
         await lock_lecture(session, lecture_id)
         track = await add_track(session, new, lecture_id=lecture_id, now=now)
         _record(session, "captions.uploaded", track, viewer=viewer, now=now)
-        return present_captions(track)
+    return await asyncio.to_thread(present_captions, track)
 
 
 async def add_track(
@@ -231,7 +231,7 @@ async def change_track(
         track = await load_track(session, lecture_id, caption_id)
         if is_saved:
             _record(session, "captions.changed", track, viewer=viewer, now=now)
-        return Saved(present_captions(track), is_saved)
+    return Saved(await asyncio.to_thread(present_captions, track), is_saved)
 
 
 def _read_cues(wanted: schemas.CaptionsChange) -> list[list[Any]]:
