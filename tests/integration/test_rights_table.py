@@ -153,6 +153,15 @@ TABLE: dict[str, tuple[int, ...]] = {
     "getMenus": (401, 200, 200, 200, 200, 200, 200),
     "getMenusByMenuId": (401, 200, 200, 200, 200, 200, 200),
     "getRecommendations": (401, 200, 200, 200, 200, 200, 200),
+    "getNotices": (200,) * 7,
+    "postNotices": (401, 403, 403, 403, 201, 403, 201),
+    "getNoticesDrafts": (401, 403, 403, 403, 200, 403, 200),
+    "postNoticesDrafts": (401, 403, 403, 403, 404, 403, 404),  # No such lecture.
+    "getNoticesByNoticeId": (404, 404, 404, 404, 200, 404, 200),  # It is a draft.
+    "patchNoticesByNoticeId": (401, 403, 403, 403, 200, 403, 200),
+    "deleteNoticesByNoticeId": (401, 403, 403, 403, 204, 403, 204),
+    "postNoticesByNoticeIdPublish": (401, 403, 403, 403, 200, 403, 200),
+    "postNoticesByNoticeIdWithdraw": (401, 403, 403, 403, 409, 403, 409),  # Not published.
     "getChannels": (200,) * 7,
     "postChannels": (401, 403, 403, 403, 201, 403, 201),
     "getChannelsByChannelId": (200,) * 7,
@@ -228,6 +237,11 @@ BODIES: dict[str, Any] = {
     "postMenusByMenuIdMerge": {"base": MENU, "mine": MENU},
     "postMenusByMenuIdPublish": {"version": 2},
     "postMenusByMenuIdRollback": {"number": 1},
+    "postNotices": {"title": "动态"},
+    "postNoticesDrafts": {"kind": "lecture", "id": "0" * 20},
+    "patchNoticesByNoticeId": {"version": 1, "title": "新名"},
+    "postNoticesByNoticeIdPublish": {"version": 1},
+    "postNoticesByNoticeIdWithdraw": {"version": 1},
     "postChannels": {"title": "频道"},
     "patchChannelsByChannelId": {"title": "新名"},
     "postChannelsByChannelIdProgrammes": {
@@ -251,6 +265,7 @@ RAW: dict[str, dict[str, Any]] = {
         "data": b"%PDF-1.7", "params": {"filename": "a.pdf"},
         "headers": {"Content-Type": "application/octet-stream"},
     },
+    "deleteNoticesByNoticeId": {"params": {"version": "1"}},
     "getSearch": {"params": {"q": "党史"}},
     "getSearchSuggest": {"params": {"q": "党史"}},
     "getUploadsKnown": {"params": {"digest": "t1:" + "0" * 64, "size_bytes": "4"}},
@@ -268,6 +283,7 @@ PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "series_id": ("/series", {"json": {"title": "系列"}}),
     "import_id": ("/roster-imports", RAW["postRosterImports"]),
     "instructor_id": ("/instructors", {"json": BODIES["postInstructors"]}),
+    "notice_id": ("/notices", {"json": BODIES["postNotices"]}),
     "venue_id": ("/venues", {"json": BODIES["postVenues"]}),
     "entry_id": ("/recommendations/entries", {"json": BODIES["postRecommendationsEntries"]}),
     "channel_id": ("/channels", {"json": {"title": "频道", "visibility": "public"}}),

@@ -25,6 +25,7 @@ from vod.library.models import (
 )
 from vod.material.models import Material
 from vod.menus.models import Menu, MenuVersion, Recommendation
+from vod.notices.models import Notice
 from vod.people.models import MemberCategory, MemberLevel, RosterImport
 from vod.posters.models import OwnPoster
 from vod.recordings.models import Recording
@@ -60,6 +61,7 @@ __all__ = [
     "MemberLevel",
     "Menu",
     "MenuVersion",
+    "Notice",
     "OrgTree",
     "OrgUnit",
     "OrphanListing",

@@ -23,6 +23,7 @@ from vod.lectures.views import ROUTES as LECTURE_ROUTES
 from vod.library.routes import ROUTES as LIBRARY_ROUTES
 from vod.menus.recommendation_views import ROUTES as RECOMMENDATION_ROUTES
 from vod.menus.views import ROUTES as MENU_ROUTES
+from vod.notices.views import ROUTES as NOTICE_ROUTES
 from vod.people.roster_views import ROUTES as ROSTER_ROUTES
 from vod.people.views import ROUTES as MEMBER_ROUTES
 from vod.playback.authorize import INTERNAL_ROUTES as AUTHORIZE_ROUTES
@@ -58,6 +59,7 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *AUDIENCE_ROUTES,
     *MENU_ROUTES,
     *RECOMMENDATION_ROUTES,
+    *NOTICE_ROUTES,
     *STORAGE_ROUTES,
     *SEARCH_ROUTES,
 )

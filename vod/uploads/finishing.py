@@ -20,6 +20,7 @@ from vod.jobs.queries import lock_lecture
 from vod.lectures.models import Lecture, LectureState
 from vod.lectures.publication import Publication
 from vod.library.review.service import is_reviewed
+from vod.notices.drafting import draft_notice
 from vod.series.entries import append_lecture
 from vod.uploads.digest import digest_file
 from vod.uploads.models import Upload, UploadState
@@ -109,6 +110,10 @@ async def _make_lecture(session: AsyncSession, upload: Upload, *, now: datetime)
     upload.lecture_id = lecture.id
     if upload.series_id is not None:
         await append_lecture(session, upload.series_id, lecture.id)
+    if lecture.publication is Publication.PUBLISHED:
+        await draft_notice(
+            session, kind="lecture", subject_id=lecture.id, actor_id=upload.account_id, now=now
+        )
     await _start(session, lecture, upload, action="lecture.uploaded", now=now)
 
 

@@ -14,6 +14,7 @@ from vod.db.engine import Database
 from vod.jobs.queries import change
 from vod.lectures.models import Lecture
 from vod.lectures.publication import Publication
+from vod.notices.drafting import draft_notice
 
 BATCH_COUNT: Final = 500  # Per round; what is left comes with the next one.
 
@@ -76,4 +77,8 @@ async def _turn(
             object_id=lecture_id,
             is_by_clock=True,
         )
+        if values["publication"] is Publication.PUBLISHED:
+            await draft_notice(
+                session, kind="lecture", subject_id=lecture_id, actor_id=None, now=now
+            )
     return count

@@ -25,6 +25,7 @@ from vod.library.policy import LibraryAction, ReviewStep, may_in_library
 from vod.library.review import schemas
 from vod.library.review.states import Move, Standing, move
 from vod.material.access import load_owner_ids
+from vod.notices.drafting import draft_notice
 
 DEEDS = {
     Move.SUBMIT: ReviewDeed.SUBMITTED,
@@ -130,6 +131,10 @@ async def make_move(
         lecture.publication, lecture.review_step = after.publication, after.step
         lecture.publish_at, lecture.withdraw_at = after.publish_at, after.withdraw_at
         _note(session, lecture, wanted, steps, before.step, viewer=viewer, now=now)
+        if after.publication is Publication.PUBLISHED:
+            await draft_notice(
+                session, kind="lecture", subject_id=lecture.id, actor_id=viewer.account_id, now=now
+            )
 
 
 def _check(wanted: schemas.WantedMove, now: datetime) -> None:

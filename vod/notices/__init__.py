@@ -1,0 +1,1 @@
+"""Notices 组工动态: the weekly bulletin of the centre."""
