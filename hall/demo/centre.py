@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hall.api import HallApi
-from hall.demo.menus import open_channel, publish_menus, recommend
+from hall.demo.menus import open_channel, publish_menus, publish_notices, recommend
 from hall.demo.people import add_members, build_units, place_people
 from hall.demo.script import LESSONS, NAMES, TEACHERS, VENUES
 from hall.demo.shelves import add_lessons, add_link, add_teachers, add_venues
@@ -37,7 +37,8 @@ async def furnish(
     lessons = await add_lessons(api, sender, ffmpeg=ffmpeg, series_id=series_id, teachers=teachers)
     say(f"lessons   {len(lessons)} of the series can be watched")
     await publish_menus(api, series_id=series_id, link_id=link_id, lessons=lessons)
+    await publish_notices(api, lessons)
     now = datetime.now(UTC)
     await recommend(api, lessons[LESSONS[0].title], now=now)
     channel_id = await open_channel(api, lessons, now=now)
-    say(f"on air    menus for two groups; the channel at /channels/{channel_id}")
+    say(f"on air    notices, menus for two groups; the channel at /channels/{channel_id}")

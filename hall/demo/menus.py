@@ -1,4 +1,4 @@
-"""Two menus for two groups, the slot of the home page, and a channel that runs."""
+"""Two menus for two groups, the slot of the home page, a channel that runs, and notices."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from kernel.ids import new_id
 
 ALWAYS: Final[dict[str, Any]] = {"audience": {}, "shows_from": None, "shows_until": None}
 EVENING_HOUR: Final = 20
+TOLD_COUNT: Final = 2  # Lessons with a notice; the drafts of the others wait at the desk.
 
 
 async def publish_menus(
@@ -125,3 +126,16 @@ async def open_channel(api: HallApi, lessons: dict[str, str], *, now: datetime) 
         }
         await api.call("POST", f"/channels/{channel_id}/programmes", programme)
     return channel_id
+
+
+async def publish_notices(api: HallApi, lessons: dict[str, str]) -> None:
+    """Send the notices that publishing the first lessons drafted, unless some are out already."""
+    published = await api.call("GET", "/notices/drafts?standing=published")
+    if published["total"]:
+        return
+    told = {lessons[lesson.title] for lesson in LESSONS[:TOLD_COUNT]}
+    drafts = await api.call("GET", "/notices/drafts?standing=draft&page_size=100")
+    for row in drafts["items"]:
+        if row["about"] and row["about"]["id"] in told:
+            body = {"version": row["version"]}
+            await api.call("POST", f"/notices/{row['id']}/publish", body)

@@ -10,6 +10,7 @@ import pytest
 
 from hall.api import HallApi
 from hall.demo.centre import furnish
+from hall.demo.menus import TOLD_COUNT
 from hall.demo.people import add_accounts
 from hall.demo.script import BANNERS, BRANCHES, LESSONS, NAMES, TEACHERS
 from hall.sending import Sender
@@ -47,6 +48,7 @@ async def test_the_sample_centre_is_believable_and_filled_once(tmp_path: Path) -
         assert before["lectures"] == len(LESSONS) + 1
         assert before["teachers"] == len(TEACHERS)
         assert before["orderable"] == len(TEACHERS) - 1, "one appointment has ended"
+        assert before["notices"] == TOLD_COUNT
         await _see_two_menus(admin, passwords)
         await _find_the_moment(admin)
         await _watch_the_channel(admin)
@@ -71,6 +73,7 @@ async def _count(admin: Api, series_id: str) -> dict[str, Any]:
         "orderable": (await admin.get("/instructors?orderable=true"))["total"],
         "venues": (await admin.get("/venues"))["total"],
         "menus": (await admin.get("/menus/drafts"))["total"],
+        "notices": (await admin.get("/notices"))["week_count"],
         "slots": (await admin.get("/recommendations/entries?place=home"))["total"],
         "channels": len((await admin.get("/channels"))["items"]),
     }

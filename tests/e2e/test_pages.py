@@ -57,6 +57,7 @@ class Centre:
     planned_id: str
     lecture_id: str
     series_id: str
+    notice_id: str
 
 
 @dataclass
@@ -67,6 +68,7 @@ class Taught:
     planned_id: str
     lecture_id: str
     series_id: str
+    notice_id: str
 
 
 _TAUGHT: WeakKeyDictionary[Hall, Taught] = WeakKeyDictionary()
@@ -85,7 +87,9 @@ async def _teach(hall: Hall, admin: Api) -> Taught:
         await eventually(lambda: _recorded(admin, ended["id"], 6), timeout_s=30)
     await admin.post(f"/live-classes/{ended['id']}/end")
     lecture_id = await eventually(lambda: _replay(admin, ended["id"]), timeout_s=15)
-    _TAUGHT[hall] = Taught(ended["id"], planned["id"], lecture_id, series["id"])
+    notice = await admin.post("/notices", {"title": "本周新课", "body": "<p>三门</p>"}, expect=201)
+    await admin.post(f"/notices/{notice['id']}/publish", {"version": notice["version"]})
+    _TAUGHT[hall] = Taught(ended["id"], planned["id"], lecture_id, series["id"], notice["id"])
     return _TAUGHT[hall]
 
 
@@ -98,7 +102,7 @@ async def centre(hall: Hall) -> AsyncIterator[Centre]:
         await admin.wait_for_state(live["id"], "live")
         yield Centre(
             hall, taught.ended_id, live["id"], taught.planned_id, taught.lecture_id,
-            taught.series_id,
+            taught.series_id, taught.notice_id,
         )  # fmt: skip
     await admin.post(f"/live-classes/{live['id']}/end")
 
@@ -137,6 +141,11 @@ def _pages(centre: Centre) -> dict[str, str]:
         "desk-channels": "/desk/channels",
         "instructors": "/instructors",
         "review": "/desk/review",
+        "notices": "/notices",
+        "notice": f"/notices/{centre.notice_id}",
+        "desk-notices": "/desk/notices",
+        "desk-notice": f"/desk/notices/{centre.notice_id}",
+        "desk-notice-new": "/desk/notices/new",
     }
 
 

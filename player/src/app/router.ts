@@ -103,6 +103,28 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "slots.title", needs: "curate", section: "desk" },
   },
   {
+    path: "/notices",
+    component: () => import("@/pages/notices/NoticesPage.vue"),
+    meta: { title: "notices.title", section: "home" },
+  },
+  {
+    path: "/notices/:id",
+    component: () => import("@/pages/notices/NoticePage.vue"),
+    props: true,
+    meta: { title: "notices.title", section: "home" },
+  },
+  {
+    path: "/desk/notices",
+    component: () => import("@/pages/desk/notices/DeskNoticesPage.vue"),
+    meta: { title: "noticeDesk.title", needs: "edit", section: "desk" },
+  },
+  {
+    path: "/desk/notices/:id",
+    component: () => import("@/pages/desk/notices/NoticeEditorPage.vue"),
+    props: true,
+    meta: { title: "noticeDesk.edit", needs: "edit", section: "desk" },
+  },
+  {
     path: "/search",
     component: () => import("@/pages/search/SearchPage.vue"),
     meta: { title: "find.title", section: "search" },

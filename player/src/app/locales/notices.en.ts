@@ -1,0 +1,61 @@
+/** Texts of notices, English. */
+import type { noticesZh } from "./notices.zh-CN";
+
+export const noticesEn: typeof noticesZh = {
+  notices: {
+    title: "News",
+    week: "{count} published this week",
+    all: "All news",
+    search: "Search the news",
+    sectionLabel: "Section",
+    section: {
+      courses: "New courses",
+      work: "Organisation work",
+      branches: "Branches",
+      announcements: "Announcements",
+    },
+    standing: {
+      draft: "Draft",
+      scheduled: "Scheduled",
+      published: "Published",
+      withdrawn: "Withdrawn",
+    },
+    none: "No news here yet",
+    noneHint: "Try another section, or go to the library.",
+    sourceIs: "Source: {source}",
+    open: "Open the course",
+  },
+  noticeDesk: {
+    title: "News",
+    new: "Write a notice",
+    edit: "Edit the notice",
+    standing: "State",
+    noneHint: "Publishing a course drafts a notice, which waits here.",
+    name: "Title",
+    source: "Source",
+    visibility: "Who may read it",
+    everybody: "Everybody",
+    members: "Signed-in members",
+    text: "Text",
+    textHint: "An empty line begins a new paragraph.",
+    losesFormat: "This text has formatting or links; changing it keeps paragraphs only.",
+    at: "Publish at (now when empty)",
+    save: "Save",
+    saved: "Saved",
+    publish: "Publish now",
+    schedule: "Schedule",
+    withdraw: "Withdraw",
+    withdrawQuestion: "Members will not see this notice any more.",
+    remove: "Delete",
+    removeQuestion: "This cannot be undone.",
+    reload: "Load the newest text",
+    reloadQuestion:
+      "Somebody changed this notice. Loading drops what you changed here; copy it first.",
+    is: {
+      draft: "It is a draft again",
+      scheduled: "Scheduled",
+      published: "Published; members see it now",
+      withdrawn: "Withdrawn",
+    },
+  },
+};
