@@ -44,9 +44,12 @@ async def add_lecture(vod: Vod, title: str = "第一讲", *, is_media: bool = Tr
     }  # fmt: skip
     if is_media:
         values |= {
-            "kind": LectureKind.MEDIA, "state": LectureState.READY, "duration_ticks": LENGTH_S * 90_000,
-            "recording_version": 1, "recorded_at": vod.clock.now(),
-        }  # fmt: skip
+            "kind": LectureKind.MEDIA,
+            "state": LectureState.READY,
+            "duration_ticks": LENGTH_S * 90_000,
+            "recording_version": 1,
+            "recorded_at": vod.clock.now(),
+        }
     await change_row(vod, lecture_id, **values)
     return lecture_id
 

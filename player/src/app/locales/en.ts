@@ -4,6 +4,7 @@ import { catalogueEn } from "./catalogue.en";
 import { editingEn } from "./editing.en";
 import { peopleEn } from "./people.en";
 import { searchEn } from "./search.en";
+import { learningEn } from "./learning.en";
 import { menusEn } from "./menus.en";
 import type { Texts } from "./zh-CN";
 
@@ -509,4 +510,5 @@ export const en: Texts = {
   ...peopleEn,
   ...channelsEn,
   ...menusEn,
+  ...learningEn,
 };

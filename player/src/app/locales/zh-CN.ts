@@ -2,6 +2,7 @@
 import { channelsZh } from "./channels.zh-CN";
 import { catalogueZh } from "./catalogue.zh-CN";
 import { editingZh } from "./editing.zh-CN";
+import { learningZh } from "./learning.zh-CN";
 import { menusZh } from "./menus.zh-CN";
 import { peopleZh } from "./people.zh-CN";
 import { searchZh } from "./search.zh-CN";
@@ -503,6 +504,7 @@ export const zhCN = {
   ...peopleZh,
   ...channelsZh,
   ...menusZh,
+  ...learningZh,
 };
 
 export type Texts = typeof zhCN;
