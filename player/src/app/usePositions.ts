@@ -13,8 +13,11 @@ interface Place {
 export function usePositions() {
   const session = useSession();
   const places = ref(new Map<string, Place>());
+  let asked = 0;
 
   async function look(ids: readonly string[]): Promise<void> {
+    const mine = (asked += 1);
+    await session.ensure().catch(() => undefined); // Then nobody is signed in.
     if (!session.account) {
       const store = safeStorage();
       places.value = new Map(
@@ -27,6 +30,7 @@ export function usePositions() {
     }
     try {
       const found = await watching.positions(ids);
+      if (mine !== asked) return; // Another page of the list is shown by now.
       places.value = new Map(found.map((one) => [one.lecture_id, one]));
     } catch {
       places.value = new Map(); // The list is whole without the marks.
