@@ -84,7 +84,7 @@ async def _sign_in(browser: Browser, hall: Hall, login: str, viewport: Any) -> P
 async def _watch_by_three_links(page: Page, centre: Centre, member: Api) -> None:
     """The same seconds by three links are one record and count once."""
     base = f"{centre.hall.origin}/lectures/{centre.lecture_id}?t=0"
-    before: str | None = None
+    state: dict[str, Any] = {"updated_at": None}
     for url in (base, f"{base}&series={centre.series_id}", f"{base}&from=share"):
         await page.goto(url)
         await page.locator(PLAYER_READY).wait_for()
@@ -92,17 +92,21 @@ async def _watch_by_three_links(page: Page, centre: Centre, member: Api) -> None
         await page.wait_for_function(IS_PAST, arg=PLAYED_S)
         await page.evaluate(PAUSE)
 
-        async def is_known(seen: str | None = before) -> Any:
-            state = await member.get(f"/watching/{centre.lecture_id}")
-            return state if state["updated_at"] != seen else None
-
-        state = await eventually(is_known, timeout_s=30, message="nothing was reported")
-        before = state["updated_at"]
+        state = await _wait_for_report(member, centre.lecture_id, state["updated_at"])
     assert state["ranges"][0][0] == 0
     assert 2 <= state["watched_s"] <= state["furthest_s"] <= state["duration_s"]
     assert 2 <= state["position_s"] <= state["duration_s"]
     listed = await member.get("/watching")
     assert listed["total"] == 1
+
+
+async def _wait_for_report(member: Api, lecture_id: str, seen: str | None) -> dict[str, Any]:
+    async def look() -> Any:
+        found = await member.get(f"/watching/{lecture_id}")
+        return found if found["updated_at"] != seen else None
+
+    state: dict[str, Any] = await eventually(look, timeout_s=30, message="nothing was reported")
+    return state
 
 
 async def _go_on_elsewhere(phone: Page, centre: Centre, member: Api) -> None:
