@@ -153,6 +153,9 @@ const routes = [
         : state.classes
             .filter((item) => item.state === "scheduled")
             .map((item) => viewClass(item, account)),
+      going_on: [],
+      required: null,
+      recommended: [],
       recent: dev.isEmpty
         ? []
         : state.lectures

@@ -34,6 +34,7 @@ from vod.series.models import Series, SeriesLecture
 from vod.storage.models import OrphanListing
 from vod.units.models import OrgTree, OrgUnit
 from vod.uploads.models import Upload, UploadPart
+from vod.watching.models import Favourite, WatchRecord
 
 __all__ = [
     "Account",
@@ -45,6 +46,7 @@ __all__ = [
     "Channel",
     "ChannelRun",
     "Edit",
+    "Favourite",
     "InboxEvent",
     "Instructor",
     "Job",
@@ -86,5 +88,6 @@ __all__ = [
     "Upload",
     "UploadPart",
     "Venue",
+    "WatchRecord",
     "WorkerRow",
 ]

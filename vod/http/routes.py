@@ -36,6 +36,7 @@ from vod.series.views import ROUTES as SERIES_ROUTES
 from vod.storage.views import ROUTES as STORAGE_ROUTES
 from vod.units.views import ROUTES as ORG_UNIT_ROUTES
 from vod.uploads.views import ROUTES as UPLOAD_ROUTES
+from vod.watching.views import ROUTES as WATCHING_ROUTES
 
 API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *ACCOUNT_ROUTES,
@@ -62,6 +63,7 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *NOTICE_ROUTES,
     *STORAGE_ROUTES,
     *SEARCH_ROUTES,
+    *WATCHING_ROUTES,
 )
 INTERNAL_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *EVENT_ROUTES,

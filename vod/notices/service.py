@@ -44,18 +44,17 @@ async def create_notice(
 
 async def ensure_notice(
     database: Database, wanted: schemas.WantedNotice, *, viewer: Viewer, now: datetime
-) -> tuple[Notice, bool]:
-    """Return the notice about a lecture or a series, and whether it was drafted just now.
+) -> Notice:
+    """Return the notice about a lecture or a series, drafted now if there was none.
 
     Raises:
         NotFoundError: There is no such lecture or series, or its notice was deleted.
     """
     async with database.write() as session:
-        is_new = await draft_notice(
+        await draft_notice(
             session, kind=wanted.kind, subject_id=wanted.id, actor_id=viewer.account_id, now=now
         )
-        row = await load_notice_about(session, wanted.kind, wanted.id)
-    return row, is_new
+        return await load_notice_about(session, wanted.kind, wanted.id)
 
 
 async def change_notice(

@@ -129,19 +129,14 @@ class NoticeDraftsView(_NoticeBase):
         items = [self.present_row(row) for row in rows]
         return respond(schemas.NoticeDraftPage(items=items, **page_members(page, total)))
 
-    async def post(self, body: schemas.WantedNotice) -> r200[schemas.Notice] | r201[schemas.Notice]:
+    async def post(self, body: schemas.WantedNotice) -> r200[schemas.Notice]:
         """Draft the notice about a lecture or a series; asked again, answer the one there is.
 
         Tags: notices
-        Status Codes:
-            200: It was there.
-            201: Drafted.
         """
         self.require_writer()
-        row, is_new = await service.ensure_notice(
-            self.database, body, viewer=self.viewer, now=self.now
-        )
-        return self.answer(row, status=201 if is_new else 200)
+        row = await service.ensure_notice(self.database, body, viewer=self.viewer, now=self.now)
+        return self.answer(row)
 
 
 class OneNoticeView(_NoticeBase):

@@ -83,13 +83,15 @@ interface JsonCall {
   query?: Record<string, string | number | undefined>;
   json?: unknown;
   signal?: AbortSignal;
+  /** The browser finishes it although the page is leaving. */
+  keepalive?: boolean;
 }
 
 /** One call with a JSON body, if any, and a JSON answer, if any. */
 export async function call<T>(
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
   path: string,
-  { query, json, signal }: JsonCall = {},
+  { query, json, signal, keepalive }: JsonCall = {},
 ): Promise<T> {
   const headers = new Headers();
   if (method !== "GET") headers.set("X-CSRF-Token", csrfToken);
@@ -101,6 +103,7 @@ export async function call<T>(
       body: json === undefined ? null : JSON.stringify(json),
       credentials: "same-origin",
       cache: "no-store",
+      keepalive: keepalive ?? false,
       signal: signal ?? null,
     }),
   );

@@ -272,6 +272,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/favourites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the lectures that whoever asks keeps at hand, the latest first.
+         * @description List the lectures that whoever asks keeps at hand, the latest first.
+         */
+        get: operations["getFavourites"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/favourites/{lecture_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Keep a lecture at hand.
+         * @description Keep a lecture at hand.
+         */
+        put: operations["putFavouritesByLectureId"];
+        post?: never;
+        /**
+         * Keep a lecture no longer.
+         * @description Keep a lecture no longer.
+         */
+        delete: operations["deleteFavouritesByLectureId"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/films": {
         parameters: {
             query?: never;
@@ -324,8 +368,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Show what is live, what comes next, and the newest replays.
-         * @description Show what is live, what comes next, and the newest replays.
+         * Show what is live, what comes next, what to go on with, and the newest replays.
+         * @description Show what is live, what comes next, what to go on with, and the newest replays.
          */
         get: operations["getHome"];
         put?: never;
@@ -2267,6 +2311,118 @@ export interface paths {
         patch: operations["patchVenuesByVenueId"];
         trace?: never;
     };
+    "/api/v1/watching": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what whoever asks has watched, the latest first.
+         * @description List what whoever asks has watched, the latest first.
+         */
+        get: operations["getWatching"];
+        put?: never;
+        post?: never;
+        /**
+         * Forget everything that whoever asks has watched.
+         * @description Forget everything that whoever asks has watched.
+         */
+        delete: operations["deleteWatching"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/watching/positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show where whoever asks stopped in some lectures.
+         * @description Show where whoever asks stopped in some lectures.
+         */
+        get: operations["getWatchingPositions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/watching/required": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List required lectures of series that whoever asks has not finished.
+         * @description List required lectures of series that whoever asks has not finished.
+         */
+        get: operations["getWatchingRequired"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/watching/series/{series_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show how far whoever asks is with a series.
+         * @description Show how far whoever asks is with a series.
+         */
+        get: operations["getWatchingSeriesBySeriesId"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/watching/{lecture_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show how far whoever asks is with a lecture.
+         * @description Show how far whoever asks is with a lecture.
+         */
+        get: operations["getWatchingByLectureId"];
+        /**
+         * Report what was played, and where it stopped.
+         * @description Report what was played, and where it stopped.
+         */
+        put: operations["putWatchingByLectureId"];
+        post?: never;
+        /**
+         * Forget what whoever asks has watched of a lecture.
+         * @description Forget what whoever asks has watched of a lecture.
+         */
+        delete: operations["deleteWatchingByLectureId"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3019,6 +3175,24 @@ export interface components {
             version: number;
         };
         /**
+         * EpisodeState
+         * @description How far one is with an episode of a series.
+         */
+        EpisodeState: {
+            /** Lecture Id */
+            lecture_id: string;
+            /** Title */
+            title: string;
+            /** Is Required */
+            is_required: boolean;
+            /** Position S */
+            position_s: number;
+            /** Watched S */
+            watched_s: number;
+            /** Is Finished */
+            is_finished: boolean;
+        };
+        /**
          * FailedUnit
          * @description A unit that failed for good and waits for a person.
          */
@@ -3158,12 +3332,24 @@ export interface components {
             /** Unit Name */
             unit_name: string;
         };
-        /** Home */
+        /**
+         * Home
+         * @description The first page; what is a member's own is empty for everybody else.
+         *
+         *     Attributes:
+         *         going_on: What was begun and not finished, the latest first.
+         *         required: Required lectures that are not finished, with how many are.
+         */
         Home: {
             /** Live */
             live: components["schemas"]["LiveClass"][];
             /** Upcoming */
             upcoming: components["schemas"]["LiveClass"][];
+            /** Going On */
+            going_on: components["schemas"]["Watched"][];
+            required: components["schemas"]["RequiredPage"] | null;
+            /** Recommended */
+            recommended: components["schemas"]["ItemShown"][];
             /** Recent */
             recent: components["schemas"]["Lecture"][];
         };
@@ -5078,6 +5264,25 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /**
+         * Position
+         * @description Where one stopped in a lecture.
+         */
+        Position: {
+            /** Lecture Id */
+            lecture_id: string;
+            /** Position S */
+            position_s: number;
+            /** Watched S */
+            watched_s: number;
+            /** Is Finished */
+            is_finished: boolean;
+        };
+        /** PositionList */
+        PositionList: {
+            /** Items */
+            items: components["schemas"]["Position"][];
+        };
         /** PosterChoice */
         PosterChoice: {
             /** Name */
@@ -5384,6 +5589,24 @@ export interface components {
             hls_url: string;
             /** Audio Url */
             audio_url: string;
+        };
+        /**
+         * RequiredPage
+         * @description Required lectures that are not finished; ``finished_count`` of ``required_count`` are.
+         */
+        RequiredPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["Watched"][];
+            /** Finished Count */
+            finished_count: number;
+            /** Required Count */
+            required_count: number;
         };
         /**
          * ReviewDeed
@@ -5786,6 +6009,26 @@ export interface components {
             total: number;
             /** Items */
             items: components["schemas"]["Series"][];
+        };
+        /**
+         * SeriesProgress
+         * @description How far one is with a series.
+         *
+         *     Attributes:
+         *         next: The episode to go on with; null when all are finished.
+         */
+        SeriesProgress: {
+            /** Lectures Count */
+            lectures_count: number;
+            /** Finished Count */
+            finished_count: number;
+            /** Required Count */
+            required_count: number;
+            /** Required Finished Count */
+            required_finished_count: number;
+            /** Episodes */
+            episodes: components["schemas"]["EpisodeState"][];
+            next: components["schemas"]["EpisodeState"] | null;
         };
         /**
          * SeriesRef
@@ -6447,6 +6690,85 @@ export interface components {
              * @default true
              */
             is_by_others?: boolean;
+        };
+        /**
+         * WatchReport
+         * @description What a player played since its last report.
+         *
+         *     Attributes:
+         *         position: Where it is, in seconds; left out, the place stays.
+         *         ranges: Half-open ``[start, end]`` pairs of whole seconds that were played; they are added
+         *             to what is known, so that sending one twice changes nothing.
+         */
+        WatchReport: {
+            /**
+             * Position
+             * @default null
+             */
+            position?: number | null;
+            /**
+             * Ranges
+             * @default []
+             */
+            ranges?: number[][];
+        };
+        /**
+         * WatchState
+         * @description How far whoever asks is with a lecture.
+         *
+         *     Attributes:
+         *         watched_s: Different seconds that were played, however often.
+         *         ranges: Those seconds as half-open pairs.
+         *         updated_at: Null when nothing was watched.
+         */
+        WatchState: {
+            /** Lecture Id */
+            lecture_id: string;
+            /** Position S */
+            position_s: number;
+            /** Duration S */
+            duration_s: number;
+            /** Furthest S */
+            furthest_s: number;
+            /** Watched S */
+            watched_s: number;
+            /** Ranges */
+            ranges: [
+                number,
+                number
+            ][];
+            /** Finished At */
+            finished_at: string | null;
+            /** Updated At */
+            updated_at: string | null;
+            /** Is Favourite */
+            is_favourite: boolean;
+        };
+        /**
+         * Watched
+         * @description A lecture with how far one is; zeros when it was not begun.
+         */
+        Watched: {
+            lecture: components["schemas"]["Lecture"];
+            /** Position S */
+            position_s: number;
+            /** Watched S */
+            watched_s: number;
+            /** Finished At */
+            finished_at: string | null;
+            /** Updated At */
+            updated_at: string | null;
+        };
+        /** WatchedPage */
+        WatchedPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["Watched"][];
         };
         /**
          * Worker
@@ -7755,6 +8077,178 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SiteConfig"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getFavourites: {
+        parameters: {
+            query?: {
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchedPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putFavouritesByLectureId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is kept. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteFavouritesByLectureId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is not kept. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Something else went wrong */
@@ -13300,17 +13794,8 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It was there. */
+            /** @description OK */
             200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Notice"];
-                };
-            };
-            /** @description Drafted. */
-            201: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17627,6 +18112,502 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWatching: {
+        parameters: {
+            query?: {
+                /** @description Only what is (not) finished */
+                state?: "unfinished" | "finished" | "all";
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchedPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteWatching: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWatchingPositions: {
+        parameters: {
+            query: {
+                /** @description Of these lectures, with commas */
+                ids: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PositionList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWatchingRequired: {
+        parameters: {
+            query?: {
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequiredPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWatchingSeriesBySeriesId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                series_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesProgress"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWatchingByLectureId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchState"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putWatchingByLectureId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WatchReport"];
+            };
+        };
+        responses: {
+            /** @description All that is known now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchState"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteWatchingByLectureId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lecture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

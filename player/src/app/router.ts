@@ -76,6 +76,11 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "channelDesk.title", needs: "edit", section: "desk" },
   },
   {
+    path: "/learning",
+    component: () => import("@/pages/learning/LearningPage.vue"),
+    meta: { title: "learning.title", isPersonal: true, section: "account" },
+  },
+  {
     path: "/menus",
     component: () => import("@/pages/menus/MenusPage.vue"),
     meta: { title: "menus.title", isPersonal: true, section: "menus" },

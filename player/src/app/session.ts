@@ -4,7 +4,20 @@ import { computed, ref } from "vue";
 import { hall } from "@/api/hall";
 import { setCsrfToken } from "@/api/http";
 import type { Account, Role, Session } from "@/api/types";
+import { loadPoints } from "@/media/resume";
+import { safeStorage } from "./preferences";
 import { can, canSomewhere, cityRole, type Ability } from "./abilities";
+
+/** What was watched on this device before signing in; a failure leaves it here for the next time. */
+async function bringPoints(): Promise<void> {
+  const store = safeStorage();
+  if (!store || loadPoints(store).length === 0) return;
+  try {
+    await (await import("@/media/pointsToServer")).movePoints(store);
+  } catch {
+    // What was not moved is still on this device: the next sign-in tries again.
+  }
+}
 
 export const useSession = defineStore("session", () => {
   const account = ref<Account | null>(null);
@@ -37,6 +50,7 @@ export const useSession = defineStore("session", () => {
   async function signIn(login: string, password: string): Promise<void> {
     accept({ ...(await hall.signIn(login, password)), scopes: [] });
     accept(await hall.session());
+    void bringPoints();
   }
   async function signOut(): Promise<void> {
     await hall.signOut();

@@ -12,10 +12,16 @@ const KEY = "hall.resume";
 const MAX_POINTS = 60; // Oldest are forgotten; keeps the entry below 16 kB.
 const MIN_POSITION_S = 60; // Below this, starting over costs nothing.
 const NEAR_END_S = 30;
+const EDGE_SHARE = 0.1; // Short lectures have short beginnings and ends.
 
 /** Pure: is it worth continuing here? */
 export function isWorthResuming(position_s: number, duration_s: number): boolean {
-  return position_s >= MIN_POSITION_S && position_s < duration_s - NEAR_END_S;
+  const edge_s = duration_s * EDGE_SHARE;
+  return (
+    position_s > 0 &&
+    position_s >= Math.min(MIN_POSITION_S, edge_s) &&
+    position_s < duration_s - Math.min(NEAR_END_S, edge_s)
+  );
 }
 
 /** Pure: the list after one more report; finished lectures leave it. */
@@ -53,4 +59,10 @@ export function loadPoints(store: Storage): ResumePoint[] {
 
 export function savePoint(store: Storage, point: ResumePoint): void {
   store.setItem(KEY, JSON.stringify(withPoint(loadPoints(store), point)));
+}
+
+export function dropPoint(store: Storage, lecture_id: string): void {
+  const left = loadPoints(store).filter((point) => point.lecture_id !== lecture_id);
+  if (left.length > 0) store.setItem(KEY, JSON.stringify(left));
+  else store.removeItem(KEY);
 }

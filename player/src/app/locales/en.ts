@@ -5,6 +5,7 @@ import { editingEn } from "./editing.en";
 import { peopleEn } from "./people.en";
 import { searchEn } from "./search.en";
 import { noticesEn } from "./notices.en";
+import { learningEn } from "./learning.en";
 import { menusEn } from "./menus.en";
 import type { Texts } from "./zh-CN";
 
@@ -511,4 +512,5 @@ export const en: Texts = {
   ...channelsEn,
   ...menusEn,
   ...noticesEn,
+  ...learningEn,
 };

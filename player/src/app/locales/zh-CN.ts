@@ -3,6 +3,7 @@ import { channelsZh } from "./channels.zh-CN";
 import { catalogueZh } from "./catalogue.zh-CN";
 import { editingZh } from "./editing.zh-CN";
 import { noticesZh } from "./notices.zh-CN";
+import { learningZh } from "./learning.zh-CN";
 import { menusZh } from "./menus.zh-CN";
 import { peopleZh } from "./people.zh-CN";
 import { searchZh } from "./search.zh-CN";
@@ -505,6 +506,7 @@ export const zhCN = {
   ...channelsZh,
   ...menusZh,
   ...noticesZh,
+  ...learningZh,
 };
 
 export type Texts = typeof zhCN;

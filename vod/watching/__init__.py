@@ -1,0 +1,1 @@
+"""What members watched of lectures: where to go on, what is finished, what they keep at hand."""
