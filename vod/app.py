@@ -52,6 +52,7 @@ from vod.playback.keys import prepare_playback
 from vod.posters.keys import prepare_posters
 from vod.search.background import load_search_tables, run_search
 from vod.settings import build_redis_url, read_secret
+from vod.sharing.views import prepare_sharing
 from vod.uploads.metrics import UploadMetrics
 from vod.uploads.service import Uploads
 from vod.uploads.sweep import run_uploads
@@ -160,6 +161,7 @@ def build_public_app(services: Services) -> web.Application:
     prepare_channels(app)
     prepare_posters(app)
     prepare_people(app)
+    prepare_sharing(app)
     app.on_response_prepare.append(add_tus_header)
     app.on_startup.append(load_search_tables)
     app.add_routes([*API_ROUTES, *MEDIA_ROUTES, *READY_ROUTES])

@@ -33,6 +33,7 @@ from vod.playback.views import ROUTES as SIGNED_URL_ROUTES
 from vod.posters.views import ROUTES as POSTER_ROUTES
 from vod.search.views import ROUTES as SEARCH_ROUTES
 from vod.series.views import ROUTES as SERIES_ROUTES
+from vod.sharing.views import ROUTES as SHARING_ROUTES
 from vod.storage.views import ROUTES as STORAGE_ROUTES
 from vod.units.views import ROUTES as ORG_UNIT_ROUTES
 from vod.uploads.views import ROUTES as UPLOAD_ROUTES
@@ -75,4 +76,5 @@ MEDIA_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *DELIVERY_ROUTES,
     *EXTRA_ROUTES,
     *CHANNEL_MEDIA_ROUTES,
+    *SHARING_ROUTES,
 )

@@ -6,6 +6,7 @@ import { peopleEn } from "./people.en";
 import { searchEn } from "./search.en";
 import { noticesEn } from "./notices.en";
 import { learningEn } from "./learning.en";
+import { sharingEn } from "./sharing.en";
 import { menusEn } from "./menus.en";
 import type { Texts } from "./zh-CN";
 
@@ -511,6 +512,7 @@ export const en: Texts = {
   ...peopleEn,
   ...channelsEn,
   ...menusEn,
+  ...sharingEn,
   ...noticesEn,
   ...learningEn,
 };

@@ -4,6 +4,7 @@ import { catalogueZh } from "./catalogue.zh-CN";
 import { editingZh } from "./editing.zh-CN";
 import { noticesZh } from "./notices.zh-CN";
 import { learningZh } from "./learning.zh-CN";
+import { sharingZh } from "./sharing.zh-CN";
 import { menusZh } from "./menus.zh-CN";
 import { peopleZh } from "./people.zh-CN";
 import { searchZh } from "./search.zh-CN";
@@ -505,6 +506,7 @@ export const zhCN = {
   ...peopleZh,
   ...channelsZh,
   ...menusZh,
+  ...sharingZh,
   ...noticesZh,
   ...learningZh,
 };
