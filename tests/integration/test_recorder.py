@@ -208,7 +208,8 @@ async def test_a_recovered_broadcast_goes_on_and_is_stored_whole(tmp_path: Path)
                     assert await bench.blobs.get_bytes(key) == media[rendition, segment.msn]
         stored, _ = replay_journal(await bench.blobs.get_bytes(journal_key(BROADCAST)))
         assert stored.build_index() == index
-        assert await asyncio.to_thread(bench.folder.list_sizes_blocking) == {}
+        # The local copies go after everybody was told.
+        await eventually(lambda: _is_pruned(bench))
         assert await bench.media.read_segment(0, "av", 0) == media["av", 0]
 
 
@@ -294,6 +295,10 @@ async def test_a_segment_that_does_not_get_to_the_disk_is_a_gap_and_holds_nothin
         index = bench.recorder.build_index()
         assert [item.is_gap for item in index.epochs[0].segments] == [False, True, False]
     assert (await recover(tmp_path)).build_index() == index
+
+
+async def _is_pruned(bench: Bench) -> bool:
+    return await asyncio.to_thread(bench.folder.list_sizes_blocking) == {}
 
 
 def _refuse_to_sync(_file: int) -> None:
