@@ -29,14 +29,14 @@ from vod.sharing.cards import (
 CENTRE: Final = ZoneInfo("Asia/Shanghai")
 STYLE: Final = """
 *{box-sizing:border-box}
-body{margin:0;background:#f7f4ef;color:#1f1a17;font:20px/1.6 -apple-system,"PingFang SC",
+body{margin:0;background:#f7f4ef;color:#1f1a17;font:24px/1.6 -apple-system,"PingFang SC",
 "Microsoft YaHei","Noto Sans CJK SC",sans-serif}
 main,footer{max-width:680px;margin:0 auto;padding:0 16px}
-header{background:#a3161b;color:#fff;padding:12px 16px;font-size:20px;font-weight:bold}
+header{background:#a3161b;color:#fff;padding:16px;font-size:24px;font-weight:bold}
 header a{color:#fff;text-decoration:none}
 img.cover{display:block;width:100%;height:auto;margin:16px 0 0}
-h1{font-size:28px;line-height:1.35;margin:20px 0 8px;word-wrap:break-word}
-h2{font-size:22px;margin:28px 0 8px}
+h1{font-size:32px;line-height:1.35;margin:20px 0 8px;word-wrap:break-word}
+h2{font-size:27px;margin:28px 0 8px}
 p{margin:8px 0;word-wrap:break-word}
 p.text{white-space:pre-line}
 p.meta,footer{color:#564c45}
@@ -47,7 +47,7 @@ ol{padding-left:32px}
 li{margin:8px 0}
 li a{color:#8c1115}
 img.code{display:block;width:200px;height:200px;margin:8px 0}
-footer{padding-top:24px;padding-bottom:32px;font-size:18px}
+footer{padding-top:24px;padding-bottom:32px;font-size:22px}
 """
 _DIGEST: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY: Final = (
