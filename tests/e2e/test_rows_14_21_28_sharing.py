@@ -70,6 +70,9 @@ async def test_row_28_the_sound_of_open_lectures_is_a_podcast(hall: Hall, tmp_pa
     assert await _find_episode(nobody, feed, world.title) is None, "it is for members"
     path = f"/lectures/{world.lecture_id}"
     await admin.request("PATCH", path, {"visibility": "public"}, expect=200)
+    if (await admin.get(path))["audio_download_url"] is None:
+        # A test that ends takes its encodes off the hall that the next one gets.
+        await admin.request("POST", f"{path}/transcode")
     try:
 
         async def look() -> Any:

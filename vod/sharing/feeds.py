@@ -128,8 +128,8 @@ def _build_item(card: Card, sound: AudioFile | None, origin: str) -> dict[str, o
 def _start(channel: Channel, cards: Sequence[Card]) -> FeedGenerator:
     feed = FeedGenerator()
     feed.title(_text(channel.title))
-    feed.link(href=channel.page_url, rel="alternate")
     feed.link(href=channel.feed_url, rel="self")
+    feed.link(href=channel.page_url, rel="alternate")  # The last one is RSS's own link.
     feed.description(_text(channel.text) or _text(channel.title))
     feed.language(LANGUAGE)
     feed.generator(GENERATOR)
