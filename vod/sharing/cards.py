@@ -13,7 +13,7 @@ import nh3
 from vod.classes.states import ClassState
 
 SITE_TITLE: Final = "云上讲堂"
-SITE_SUMMARY: Final = "直播课与回看课,随时随地学习。"
+SITE_SUMMARY: Final = "直播课与回看课，随时随地学习。"
 LANGUAGE: Final = "zh-CN"
 SUMMARY_CHARS: Final = 160  # What cards of messengers and search engines show.
 FEED_CHARS: Final = 1_000

@@ -107,7 +107,7 @@ _TEMPLATE: Final = """<!doctype html>
 {% endif %}
 <a class="go" href="{{ go }}">开始学习</a>
 {% if not card.is_open %}
-<p class="meta">这里的内容面向会员,登录后就能观看。</p>
+<p class="meta">这里的内容面向会员，登录后就能观看。</p>
 {% endif %}
 {% if lectures %}
 <h2>包含的课程</h2>
@@ -118,7 +118,7 @@ _TEMPLATE: Final = """<!doctype html>
 </ol>
 {% endif %}
 <h2>用手机学习</h2>
-<p>扫一扫二维码,或者长按识别。</p>
+<p>扫一扫二维码，或者长按识别。</p>
 <img class="code" src="{{ url }}/qr.svg" alt="这个页面的二维码" width="200" height="200">
 {% endif %}
 </main>
@@ -170,7 +170,7 @@ def render_missing(*, origin: str) -> bytes:
         style=Markup(STYLE),  # noqa: S704 - as above
         origin=origin,
         title="这个链接打不开",
-        summary="它可能写错了,也可能已经下架,或者只对部分会员开放。",
+        summary="它可能写错了，也可能已经下架，或者只对部分会员开放。",
         url="",
     ).encode()
 
@@ -181,7 +181,7 @@ def list_facts(card: Card) -> list[str]:
     if card.teachers:
         facts.append("讲师:" + "、".join(card.teachers))
     if length := format_duration(card.duration_s):
-        facts.append(f"时长:{length}")
+        facts.append(f"时长：{length}")
     if card.state in _STATES:
         facts.append(_STATES[card.state])
     elif card.starts_at is not None:
