@@ -2,6 +2,7 @@
 import { channelsEn } from "./channels.en";
 import { catalogueEn } from "./catalogue.en";
 import { editingEn } from "./editing.en";
+import { ordersEn } from "./orders.en";
 import { peopleEn } from "./people.en";
 import { searchEn } from "./search.en";
 import { noticesEn } from "./notices.en";
@@ -512,5 +513,6 @@ export const en: Texts = {
   ...channelsEn,
   ...menusEn,
   ...noticesEn,
+  ...ordersEn,
   ...learningEn,
 };

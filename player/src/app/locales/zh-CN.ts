@@ -5,6 +5,7 @@ import { editingZh } from "./editing.zh-CN";
 import { noticesZh } from "./notices.zh-CN";
 import { learningZh } from "./learning.zh-CN";
 import { menusZh } from "./menus.zh-CN";
+import { ordersZh } from "./orders.zh-CN";
 import { peopleZh } from "./people.zh-CN";
 import { searchZh } from "./search.zh-CN";
 
@@ -506,6 +507,7 @@ export const zhCN = {
   ...channelsZh,
   ...menusZh,
   ...noticesZh,
+  ...ordersZh,
   ...learningZh,
 };
 
