@@ -40,7 +40,10 @@ const OWN: readonly NavItem[] = [
 ];
 
 export function mainItems(role: Role | null, scoped: readonly Role[] = []): NavItem[] {
-  return [...PUBLIC, ...(role === null ? [] : OWN), ...workItems(role, scoped)];
+  const work = workItems(role, scoped);
+  // Whoever has a desk finds orders there; the bar holds one line.
+  const own = OWN.filter((item) => work.length === 0 || item.section !== "orders");
+  return [...PUBLIC, ...(role === null ? [] : own), ...work];
 }
 
 /** Four thumbs wide on a phone; the rest is reached from 我的. */
