@@ -18,9 +18,11 @@ from vod.events import service as events
 from vod.http.keys import CLOCK, DATABASE, SETTINGS, STREAMER
 from vod.jobs.background import keep_running
 from vod.library.review.clock import follow_clock
+from vod.orders.service import carry_up
 from vod.settings import read_idle_end
 
 WISHES_S: Final = 2.0  # Streamer is back: the class should end within seconds.
+ORDERS_S: Final = 60.0  # What is late is so by days.
 PUBLISHING_S: Final = 5.0  # Far below a minute, which is what people set.
 IDLE_S: Final = 30.0
 HOUSEKEEPING_S: Final = 3600.0
@@ -35,6 +37,7 @@ async def run_housekeeping(app: web.Application) -> AsyncIterator[None]:
         "end-wishes": (WISHES_S, partial(_carry_wishes, app)),
         "idle-classes": (IDLE_S, partial(_end_idle, app)),
         "publishing": (PUBLISHING_S, partial(_follow_clock, app)),
+        "late-orders": (ORDERS_S, partial(_carry_orders, app)),
         "housekeeping": (HOUSEKEEPING_S, partial(tidy_up, app)),
     }
     tasks = [
@@ -62,6 +65,10 @@ async def _carry_wishes(app: web.Application) -> None:
 
 async def _follow_clock(app: web.Application) -> None:
     await follow_clock(app[DATABASE], now=app[CLOCK].now())
+
+
+async def _carry_orders(app: web.Application) -> None:
+    await carry_up(app[DATABASE], now=app[CLOCK].now())
 
 
 async def _end_idle(app: web.Application) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from hall.folders import ensure_admin_password
 from hall.importing import open_sender
 from hall.up import Running, local_host, local_origin, run_everything
 from kernel.config import Settings
-from kernel.errors import HallError
+from kernel.errors import DependencyError, HallError
 
 FIRST_CLASS_S: Final = 45  # Long enough to be watched live, short enough to see the replay soon.
 SERIES_TITLE: Final = "党史学习教育"
@@ -84,11 +85,26 @@ async def _furnish(api: HallApi, settings: Settings, series_id: str) -> None:
                 sender,
                 series_id=series_id,
                 ffmpeg=find_programs(settings).ffmpeg,
+                act_as=partial(_act_as, api, settings.data / "demo-accounts"),
                 say=lambda line: click.echo(f"  {line}"),
             )
     except HallError as error:
         click.echo(f"  the sample centre is incomplete: {error}", err=True)
         log.exception("demo_centre_incomplete")
+
+
+async def _act_as(api: HallApi, kept: Path, login: str) -> HallApi:
+    """Sign somebody of the sample in, with the password kept at the first start.
+
+    Raises:
+        DependencyError: It is not there, or is another one by now.
+    """
+    lines = (await asyncio.to_thread(kept.read_text, encoding="utf-8")).splitlines()
+    for line in lines:
+        name, _, rest = line.partition(" / ")
+        if name == login:
+            return await api.act_as(login, rest.split("   ")[0])
+    raise DependencyError(f"{kept} does not name {login}")
 
 
 async def _teach_classes(api: HallApi, settings: Settings, series_id: str) -> None:
@@ -121,7 +137,7 @@ async def _fill(api: HallApi, settings: Settings) -> str:
         "/series",
         {
             "title": SERIES_TITLE,
-            "description": "十二讲,从建党到新时代;每周三 20:00 直播,课后回看。",
+            "description": "十二讲，从建党到新时代；每周三 20:00 直播,课后回看。",
         },
     )
     for title, days, hour, minute in UPCOMING:

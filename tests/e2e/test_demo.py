@@ -11,6 +11,7 @@ import pytest
 from hall.api import HallApi
 from hall.demo.centre import furnish
 from hall.demo.menus import TOLD_COUNT
+from hall.demo.orders import ORDERS
 from hall.demo.people import add_accounts
 from hall.demo.script import BANNERS, BRANCHES, LESSONS, NAMES, TEACHERS
 from hall.sending import Sender
@@ -38,6 +39,7 @@ async def test_the_sample_centre_is_believable_and_filled_once(tmp_path: Path) -
                 sender,
                 series_id=series["id"],
                 ffmpeg=find_programs(load_settings()).ffmpeg,
+                act_as=lambda login: api.act_as(login, passwords[login]),
                 say=said.append,
             )
 
@@ -49,6 +51,7 @@ async def test_the_sample_centre_is_believable_and_filled_once(tmp_path: Path) -
         assert before["teachers"] == len(TEACHERS)
         assert before["orderable"] == len(TEACHERS) - 1, "one appointment has ended"
         assert before["notices"] == TOLD_COUNT
+        assert sorted(before["orders"]) == sorted(state for *_, state in ORDERS)
         await _see_two_menus(admin, passwords)
         await _find_the_moment(admin)
         await _watch_the_channel(admin)
@@ -75,6 +78,7 @@ async def _count(admin: Api, series_id: str) -> dict[str, Any]:
         "menus": (await admin.get("/menus/drafts"))["total"],
         "notices": (await admin.get("/notices"))["week_count"],
         "slots": (await admin.get("/recommendations/entries?place=home"))["total"],
+        "orders": [one["state"] for one in (await admin.get("/orders?scope=desk"))["items"]],
         "channels": len((await admin.get("/channels"))["items"]),
     }
 

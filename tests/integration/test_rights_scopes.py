@@ -82,6 +82,12 @@ SCOPED: dict[str, tuple[tuple[int, int], tuple[int, int], tuple[int, int]]] = {
     "getMenusByMenuIdVersions": (CLOSED, (200, 403), CLOSED),
     "getMenusByMenuIdVersionsByNumber": (CLOSED, (200, 403), CLOSED),
     "getMenusByMenuIdDiff": (CLOSED, (200, 403), CLOSED),
+    "postOrders": ((201, 403), (201, 403), (201, 403)),
+    "getOrdersDemand": ((200, 200), (200, 200), CLOSED),
+    # Ordered for the branch: its members know of it.
+    "getOrdersByOrderId": ((200, 404), (200, 404), (200, 404)),
+    "postOrdersByOrderIdMoves": ((200, 404), (200, 404), (403, 404)),
+    "getOrdersByOrderIdAssignees": ((200, 404), (200, 404), (403, 404)),
     "getRecommendationsEntries": (CLOSED, (200, 200), CLOSED),
     "postRecommendationsEntries": (CLOSED, (201, 403), CLOSED),
     "putRecommendationsEntriesByEntryId": (CLOSED, (200, 403), CLOSED),
@@ -130,6 +136,10 @@ class ScopedWorld(_World):
                 "POST", "/recommendations/entries", role=Role.EDITOR, json=body
             )
             return {"entry_id": made.body["id"]}
+        if "{order_id}" in path:
+            body = {**BODIES["postOrders"], "unit_id": self.unit_id}
+            made = await self.vod.call("POST", "/orders", role=Role.ADMIN, json=body)
+            return {"order_id": made.body["id"]}
         return await super()._find_plain(path)
 
     async def add_unit(self) -> str:
@@ -157,6 +167,7 @@ class ScopedWorld(_World):
             "postMembers": {"display_name": "新", "unit_id": self.unit_id},
             "postAccounts": {"login": f"n{number}", "display_name": "新", "role": "member"},
             "postMenus": {"title": "菜单", "unit_id": self.unit_id},
+            "postOrders": {**BODIES["postOrders"], "unit_id": self.unit_id},
             "postAudiencePreview": {"rule": {"units": [self.unit_id]}},
             "postRecommendationsEntries": {
                 "place": "home", "item": LINK, "unit_id": self.unit_id,

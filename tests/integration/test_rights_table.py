@@ -162,6 +162,13 @@ TABLE: dict[str, tuple[int, ...]] = {
     "deleteNoticesByNoticeId": (401, 403, 403, 403, 204, 403, 204),
     "postNoticesByNoticeIdPublish": (401, 403, 403, 403, 200, 403, 200),
     "postNoticesByNoticeIdWithdraw": (401, 403, 403, 403, 409, 403, 409),  # Not published.
+    "getOrders": (401, 200, 200, 200, 200, 200, 200),
+    "postOrders": (401, 201, 201, 201, 201, 201, 201),
+    "getOrdersDemand": (401, 403, 403, 403, 200, 403, 200),
+    # Ordered by an administrator for no unit: the whole city's.
+    "getOrdersByOrderId": (401, 404, 404, 404, 200, 404, 200),
+    "postOrdersByOrderIdMoves": (401, 404, 404, 404, 200, 404, 200),
+    "getOrdersByOrderIdAssignees": (401, 404, 404, 404, 200, 404, 200),
     "getChannels": (200,) * 7,
     "postChannels": (401, 403, 403, 403, 201, 403, 201),
     "getChannelsByChannelId": (200,) * 7,
@@ -253,6 +260,8 @@ BODIES: dict[str, Any] = {
     "patchNoticesByNoticeId": {"version": 1, "title": "新名"},
     "postNoticesByNoticeIdPublish": {"version": 1},
     "postNoticesByNoticeIdWithdraw": {"version": 1},
+    "postOrders": {"kind": "wish", "title": "宪法宣讲"},
+    "postOrdersByOrderIdMoves": {"version": 1, "move": "decline", "text": "已有同样的课"},
     "postChannels": {"title": "频道"},
     "patchChannelsByChannelId": {"title": "新名"},
     "postChannelsByChannelIdProgrammes": {
@@ -297,6 +306,7 @@ PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "import_id": ("/roster-imports", RAW["postRosterImports"]),
     "instructor_id": ("/instructors", {"json": BODIES["postInstructors"]}),
     "notice_id": ("/notices", {"json": BODIES["postNotices"]}),
+    "order_id": ("/orders", {"json": BODIES["postOrders"]}),
     "venue_id": ("/venues", {"json": BODIES["postVenues"]}),
     "entry_id": ("/recommendations/entries", {"json": BODIES["postRecommendationsEntries"]}),
     "channel_id": ("/channels", {"json": {"title": "频道", "visibility": "public"}}),

@@ -33,13 +33,14 @@ class Action(enum.Enum):
     GRANT_ROLES = "grant_roles"
     CURATE = "curate"
     SEE_REPORTS = "see_reports"
+    HANDLE_ORDERS = "handle_orders"
 
 
 RIGHTS: Final[dict[Role, frozenset[Action]]] = {
     Role.MEMBER: frozenset(),
     Role.INSTRUCTOR: frozenset(),
     # Editors choose whom something is for: they see the tree, but no person's data.
-    Role.EDITOR: frozenset({Action.SEE_UNITS, Action.CURATE}),
+    Role.EDITOR: frozenset({Action.SEE_UNITS, Action.CURATE, Action.HANDLE_ORDERS}),
     Role.UNIT_ADMIN: frozenset(
         {
             Action.SEE_UNITS,
@@ -49,6 +50,7 @@ RIGHTS: Final[dict[Role, frozenset[Action]]] = {
             Action.IMPORT_MEMBERS,
             Action.EXPORT_MEMBERS,
             Action.SEE_REPORTS,
+            Action.HANDLE_ORDERS,
         }
     ),
     Role.ADMIN: frozenset(Action),

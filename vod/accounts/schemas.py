@@ -54,13 +54,21 @@ class GrantedScope(View):
     unit_name: str
 
 
+class OwnUnit(View):
+    """The unit that somebody belongs to."""
+
+    id: str
+    name: str
+
+
 class SessionInfo(View):
     """Who is signed in, and the CSRF token that changes made with the cookie must carry.
 
-    ``scopes`` are roles in sub-trees.
+    ``scopes`` are roles in sub-trees; ``unit`` is null for whoever belongs to none.
     """
 
     account: Account | None
+    unit: OwnUnit | None
     scopes: list[GrantedScope]
     csrf_token: str
 

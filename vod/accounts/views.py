@@ -77,7 +77,15 @@ class SessionView(ApiView):
             account = render_account(current.account)
         csrf_token = sessions.build_csrf_token(self.request.app[SECRET], binding)
         scopes = _render_scopes(current.account) if current else []
-        return respond(schemas.SessionInfo(account=account, scopes=scopes, csrf_token=csrf_token))
+        unit = current.account.unit if current else None
+        return respond(
+            schemas.SessionInfo(
+                account=account,
+                unit=schemas.OwnUnit(id=unit.id, name=unit.name) if unit else None,
+                scopes=scopes,
+                csrf_token=csrf_token,
+            )
+        )
 
     async def delete(self) -> r204:
         """Sign out.

@@ -26,6 +26,7 @@ from vod.library.models import (
 from vod.material.models import Material
 from vod.menus.models import Menu, MenuVersion, Recommendation
 from vod.notices.models import Notice
+from vod.orders.models import Order, OrderEvent
 from vod.people.models import MemberCategory, MemberLevel, RosterImport
 from vod.posters.models import OwnPoster
 from vod.recordings.models import Recording
@@ -64,6 +65,8 @@ __all__ = [
     "Menu",
     "MenuVersion",
     "Notice",
+    "Order",
+    "OrderEvent",
     "OrgTree",
     "OrgUnit",
     "OrphanListing",

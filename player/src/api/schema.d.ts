@@ -1572,6 +1572,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List orders, the latest first.
+         * @description List orders, the latest first.
+         */
+        get: operations["getOrders"];
+        put?: never;
+        /**
+         * Order something of the catalogue, a teacher, or what is not there yet.
+         * @description Order something of the catalogue, a teacher, or what is not there yet.
+         */
+        post: operations["postOrders"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/demand": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rank what is wanted most, for planners; withdrawn orders do not count.
+         * @description Rank what is wanted most, for planners; withdrawn orders do not count.
+         */
+        get: operations["getOrdersDemand"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/{order_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an order with what happened to it.
+         * @description Show an order with what happened to it.
+         */
+        get: operations["getOrdersByOrderId"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/{order_id}/assignees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List who can be given an order, whoever has least to do first.
+         * @description List who can be given an order, whoever has least to do first.
+         */
+        get: operations["getOrdersByOrderIdAssignees"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/{order_id}/moves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move an order one step of its loop; 409 when somebody else was quicker.
+         * @description Move an order one step of its loop; 409 when somebody else was quicker.
+         */
+        post: operations["postOrdersByOrderIdMoves"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/org-units": {
         parameters: {
             query?: never;
@@ -2542,6 +2646,28 @@ export interface components {
             items: components["schemas"]["Airing"][];
         };
         /**
+         * Assignee
+         * @description Somebody who can be given an order; ``unit`` is null for the whole city's.
+         */
+        Assignee: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Unit */
+            unit: string | null;
+            /** Open Count */
+            open_count: number;
+        };
+        /**
+         * Assignees
+         * @description Those who can be given an order, the nearest first.
+         */
+        Assignees: {
+            /** Items */
+            items: components["schemas"]["Assignee"][];
+        };
+        /**
          * Attempt
          * @description One claim of a unit; ``outcome`` is null while it runs, ``cause`` names a kind of failure.
          */
@@ -3074,6 +3200,70 @@ export interface components {
             text: string;
         };
         /**
+         * Deed
+         * @description What somebody, or the clock, did to an order.
+         * @enum {string}
+         */
+        Deed: "order" | "assign" | "accept" | "return" | "decline" | "complete" | "rate" | "reopen" | "withdraw" | "escalate";
+        /**
+         * Delivered
+         * @description How it was delivered; ``id`` is a live class, a lecture or a venue.
+         */
+        Delivered: {
+            how: components["schemas"]["Delivery"];
+            /** Id */
+            id: string | null;
+            /** Title */
+            title: string;
+            /** Held On */
+            held_on: string | null;
+        };
+        /**
+         * Delivery
+         * @description How a lesson comes to whoever ordered it; ``any`` leaves it open.
+         * @enum {string}
+         */
+        Delivery: "any" | "live" | "replay" | "on_site";
+        /**
+         * Demand
+         * @description How much something is wanted.
+         *
+         *     Attributes:
+         *         target_id: Null of a wish.
+         *         people_count: Different people who ordered it.
+         *         attendees_count: How many they would come with.
+         *         open_count: Orders that still wait.
+         */
+        Demand: {
+            kind: components["schemas"]["OrderKind"];
+            /** Target Id */
+            target_id: string | null;
+            /** Title */
+            title: string;
+            /** Orders Count */
+            orders_count: number;
+            /** People Count */
+            people_count: number;
+            /** Attendees Count */
+            attendees_count: number;
+            /** Open Count */
+            open_count: number;
+        };
+        /**
+         * DemandPage
+         * @description What is wanted most, first.
+         */
+        DemandPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["Demand"][];
+        };
+        /**
          * Difference
          * @description One thing that happened to the menu, a section or an item.
          */
@@ -3388,6 +3578,7 @@ export interface components {
          *     Attributes:
          *         account_id: The account they sign in with, for editors; null for everybody else.
          *         is_orderable: Appointed today: may be ordered. Before and after the appointment not.
+         *         rating: Mean of 1 to 5 points of orders that they taught; null while there is none.
          *         lectures_count: Those that whoever asks may see; ``hours`` is their sum.
          */
         Instructor: {
@@ -3421,6 +3612,10 @@ export interface components {
             lectures_count: number;
             /** Hours */
             hours: number;
+            /** Rating */
+            rating: number | null;
+            /** Ratings Count */
+            ratings_count: number;
         };
         /**
          * InstructorChange
@@ -4463,6 +4658,16 @@ export interface components {
          */
         Move: "submit" | "approve" | "reject" | "retract" | "publish" | "withdraw";
         /**
+         * Named
+         * @description Something with a name.
+         */
+        Named: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * NewAccount
          * @description An account to create; without a password one is made and answered once.
          */
@@ -4756,6 +4961,53 @@ export interface components {
              * @default
              */
             body?: string;
+        };
+        /**
+         * NewOrder
+         * @description An order: something of the catalogue (``target_id``), or a wish (``title``).
+         *
+         *     Attributes:
+         *         unit_id: Ordered for that unit; without it for oneself.
+         */
+        NewOrder: {
+            kind: components["schemas"]["OrderKind"];
+            /**
+             * Target Id
+             * @default null
+             */
+            target_id?: string | null;
+            /**
+             * Title
+             * @default null
+             */
+            title?: string | null;
+            /**
+             * Note
+             * @default
+             */
+            note?: string;
+            /**
+             * Contact
+             * @default
+             */
+            contact?: string;
+            /** @default any */
+            wished?: components["schemas"]["Delivery"];
+            /**
+             * Wished On
+             * @default null
+             */
+            wished_on?: string | null;
+            /**
+             * Attendees Count
+             * @default 1
+             */
+            attendees_count?: number;
+            /**
+             * Unit Id
+             * @default null
+             */
+            unit_id?: string | null;
         };
         /**
          * NewOrgUnit
@@ -5075,6 +5327,222 @@ export interface components {
             expires_at: string;
         };
         /**
+         * Order
+         * @description An order with everything.
+         *
+         *     Attributes:
+         *         contact: Empty for whoever does not deal with it.
+         *         moves: What whoever asks may do now.
+         *         events: What happened, first things first.
+         */
+        Order: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["OrderKind"];
+            /** Title */
+            title: string;
+            /** Target Id */
+            target_id: string | null;
+            state: components["schemas"]["OrderState"];
+            /** Is For Unit */
+            is_for_unit: boolean;
+            unit: components["schemas"]["Named"] | null;
+            desk_unit: components["schemas"]["Named"] | null;
+            /** Orderer */
+            orderer: string;
+            /** Attendees Count */
+            attendees_count: number;
+            wished: components["schemas"]["Delivery"];
+            /** Wished On */
+            wished_on: string | null;
+            assignee: components["schemas"]["Named"] | null;
+            instructor: components["schemas"]["Named"] | null;
+            /** Planned At */
+            planned_at: string | null;
+            /** Due At */
+            due_at: string | null;
+            /** Overdue Since */
+            overdue_since: string | null;
+            /** Reopened Count */
+            reopened_count: number;
+            /** Score */
+            score: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Version */
+            version: number;
+            /** Note */
+            note: string;
+            /** Contact */
+            contact: string;
+            /** Reply */
+            reply: string;
+            /** Comment */
+            comment: string;
+            delivered: components["schemas"]["Delivered"] | null;
+            /** Moves */
+            moves: ("assign" | "accept" | "return" | "decline" | "complete" | "rate" | "withdraw")[];
+            /** Events */
+            events: components["schemas"]["OrderEvent"][];
+        };
+        /**
+         * OrderEvent
+         * @description One thing that happened to an order; ``actor`` is null for the clock.
+         */
+        OrderEvent: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            deed: components["schemas"]["Deed"];
+            state: components["schemas"]["OrderState"];
+            /** Actor */
+            actor: string | null;
+            /** Text */
+            text: string;
+            unit: components["schemas"]["Named"] | null;
+        };
+        /**
+         * OrderKind
+         * @description What was ordered: something of the catalogue, a teacher, or what is not there yet.
+         * @enum {string}
+         */
+        OrderKind: "lecture" | "series" | "instructor" | "wish";
+        /**
+         * OrderMove
+         * @description A step of the loop over the version that was seen.
+         *
+         *     Attributes:
+         *         text: Why, what was done, or what one thinks of it; needed to decline, to return, to
+         *             complete, and for 1 or 2 points, which open the order again.
+         *         assignee_id: Who shall do it; without it the teacher's own account, else whoever assigns.
+         *         instructor_id: Who shall teach; must be appointed today.
+         *         planned_at: When, with ``accept``.
+         *         delivered_id: With ``complete``: the live class, the lecture, or the venue.
+         *         held_on: With ``complete`` on site.
+         */
+        OrderMove: {
+            /** Version */
+            version: number;
+            /**
+             * Move
+             * @enum {string}
+             */
+            move: "assign" | "accept" | "return" | "decline" | "complete" | "rate" | "withdraw";
+            /**
+             * Text
+             * @default
+             */
+            text?: string;
+            /**
+             * Assignee Id
+             * @default null
+             */
+            assignee_id?: string | null;
+            /**
+             * Instructor Id
+             * @default null
+             */
+            instructor_id?: string | null;
+            /**
+             * Planned At
+             * @default null
+             */
+            planned_at?: string | null;
+            /** @default null */
+            delivery?: components["schemas"]["Delivery"] | null;
+            /**
+             * Delivered Id
+             * @default null
+             */
+            delivered_id?: string | null;
+            /**
+             * Held On
+             * @default null
+             */
+            held_on?: string | null;
+            /**
+             * Score
+             * @default null
+             */
+            score?: number | null;
+        };
+        /**
+         * OrderPage
+         * @description Orders, the latest first.
+         */
+        OrderPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["OrderRow"][];
+        };
+        /**
+         * OrderRow
+         * @description An order in a list.
+         *
+         *     Attributes:
+         *         unit: Whose order it is; null is the whole city's.
+         *         desk_unit: Where it waits; null is the city.
+         *         due_at: By when it has to move on.
+         *         overdue_since: Since when it is late.
+         *         score: 1 to 5; null while it is not rated.
+         */
+        OrderRow: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["OrderKind"];
+            /** Title */
+            title: string;
+            /** Target Id */
+            target_id: string | null;
+            state: components["schemas"]["OrderState"];
+            /** Is For Unit */
+            is_for_unit: boolean;
+            unit: components["schemas"]["Named"] | null;
+            desk_unit: components["schemas"]["Named"] | null;
+            /** Orderer */
+            orderer: string;
+            /** Attendees Count */
+            attendees_count: number;
+            wished: components["schemas"]["Delivery"];
+            /** Wished On */
+            wished_on: string | null;
+            assignee: components["schemas"]["Named"] | null;
+            instructor: components["schemas"]["Named"] | null;
+            /** Planned At */
+            planned_at: string | null;
+            /** Due At */
+            due_at: string | null;
+            /** Overdue Since */
+            overdue_since: string | null;
+            /** Reopened Count */
+            reopened_count: number;
+            /** Score */
+            score: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * OrderState
+         * @description Where an order is; the moves between are in ``vod.orders.policy``.
+         * @enum {string}
+         */
+        OrderState: "ordered" | "assigned" | "accepted" | "done" | "rated" | "declined" | "withdrawn";
+        /**
          * OrgUnit
          * @description A node of the organisation tree.
          *
@@ -5226,6 +5694,16 @@ export interface components {
              * @default null
              */
             new_password?: string | null;
+        };
+        /**
+         * OwnUnit
+         * @description The unit that somebody belongs to.
+         */
+        OwnUnit: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
         };
         /**
          * Place
@@ -6044,10 +6522,11 @@ export interface components {
          * SessionInfo
          * @description Who is signed in, and the CSRF token that changes made with the cookie must carry.
          *
-         *     ``scopes`` are roles in sub-trees.
+         *     ``scopes`` are roles in sub-trees; ``unit`` is null for whoever belongs to none.
          */
         SessionInfo: {
             account: components["schemas"]["Account"] | null;
+            unit: components["schemas"]["OwnUnit"] | null;
             /** Scopes */
             scopes: components["schemas"]["GrantedScope"][];
             /** Csrf Token */
@@ -14212,6 +14691,437 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Notice"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOrders: {
+        parameters: {
+            query?: {
+                /** @description Own ones and those of the own unit; given to me; to be handled */
+                scope?: "mine" | "assigned" | "desk";
+                /** @description Words to look for */
+                q?: string;
+                /** @description Only these */
+                state?: components["schemas"]["OrderState"];
+                /** @description Only those that are late */
+                overdue?: boolean;
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postOrders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOrder"];
+            };
+        };
+        responses: {
+            /** @description Ordered. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOrdersDemand: {
+        parameters: {
+            query?: {
+                /** @description Only ordered since */
+                since?: string;
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemandPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOrdersByOrderId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOrdersByOrderIdAssignees: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Assignees"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postOrdersByOrderIdMoves: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderMove"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
                 };
             };
             /** @description Bad Request */

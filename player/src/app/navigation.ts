@@ -23,6 +23,8 @@ export function workItems(role: Role | null, scoped: readonly Role[] = []): NavI
   if (can(role, "edit")) items.push({ section: "desk", to: "/desk/lectures", label: "nav.desk" });
   else if (canSomewhere(scoped, "curate"))
     items.push({ section: "desk", to: "/desk/menus", label: "nav.desk" });
+  else if (canSomewhere(scoped, "handle"))
+    items.push({ section: "desk", to: "/desk/orders", label: "orderDesk.title" });
   else if (can(role, "teach"))
     items.push({ section: "desk", to: "/desk/uploads", label: "uploads.title" });
   if (can(role, "administer"))
@@ -32,10 +34,16 @@ export function workItems(role: Role | null, scoped: readonly Role[] = []): NavI
   return items;
 }
 
-const OWN: readonly NavItem[] = [{ section: "menus", to: "/menus", label: "menus.title" }];
+const OWN: readonly NavItem[] = [
+  { section: "menus", to: "/menus", label: "menus.title" },
+  { section: "orders", to: "/orders", label: "orders.nav" },
+];
 
 export function mainItems(role: Role | null, scoped: readonly Role[] = []): NavItem[] {
-  return [...PUBLIC, ...(role === null ? [] : OWN), ...workItems(role, scoped)];
+  const work = workItems(role, scoped);
+  // Whoever has a desk finds orders there; the bar holds one line.
+  const own = OWN.filter((item) => work.length === 0 || item.section !== "orders");
+  return [...PUBLIC, ...(role === null ? [] : own), ...work];
 }
 
 /** Four thumbs wide on a phone; the rest is reached from 我的. */

@@ -108,6 +108,27 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "slots.title", needs: "curate", section: "desk" },
   },
   {
+    path: "/orders",
+    component: () => import("@/pages/orders/OrdersPage.vue"),
+    meta: { title: "orders.title", isPersonal: true, section: "orders" },
+  },
+  {
+    path: "/orders/new",
+    component: () => import("@/pages/orders/OrderNewPage.vue"),
+    meta: { title: "orders.new", isPersonal: true, section: "orders" },
+  },
+  {
+    path: "/orders/:id",
+    component: () => import("@/pages/orders/OrderPage.vue"),
+    props: true,
+    meta: { title: "orders.one", isPersonal: true, section: "orders" },
+  },
+  {
+    path: "/desk/orders",
+    component: () => import("@/pages/desk/orders/DeskOrdersPage.vue"),
+    meta: { title: "orderDesk.title", needs: "handle", section: "desk" },
+  },
+  {
     path: "/notices",
     component: () => import("@/pages/notices/NoticesPage.vue"),
     meta: { title: "notices.title", section: "home" },

@@ -22,6 +22,8 @@ async function bringPoints(): Promise<void> {
 export const useSession = defineStore("session", () => {
   const account = ref<Account | null>(null);
   const isKnown = ref(false);
+  /** The unit one belongs to. */
+  const unit = ref<Session["unit"]>(null);
   /** Roles in sub-trees. */
   const scopes = ref<Session["scopes"]>([]);
   const scopedRoles = computed<Role[]>(() => scopes.value.map((scope) => scope.role));
@@ -29,6 +31,7 @@ export const useSession = defineStore("session", () => {
 
   function accept(session: Session): void {
     account.value = session.account;
+    unit.value = session.unit;
     scopes.value = session.scopes;
     isKnown.value = true;
     setCsrfToken(session.csrf_token);
@@ -48,7 +51,7 @@ export const useSession = defineStore("session", () => {
     return first;
   }
   async function signIn(login: string, password: string): Promise<void> {
-    accept({ ...(await hall.signIn(login, password)), scopes: [] });
+    accept({ ...(await hall.signIn(login, password)), unit: null, scopes: [] });
     accept(await hall.session());
     void bringPoints();
   }
@@ -66,6 +69,7 @@ export const useSession = defineStore("session", () => {
   const mustChoosePassword = computed(() => account.value?.must_change_password ?? false);
   return {
     account,
+    unit,
     isKnown,
     role,
     scopedRoles,

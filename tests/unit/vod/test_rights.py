@@ -23,7 +23,7 @@ PLACES = (None, CITY, EAST, BRANCH, WEST)
 TABLE = {
     Role.MEMBER: set(),
     Role.INSTRUCTOR: set(),
-    Role.EDITOR: {Action.SEE_UNITS, Action.CURATE},
+    Role.EDITOR: {Action.SEE_UNITS, Action.CURATE, Action.HANDLE_ORDERS},
     Role.UNIT_ADMIN: set(Action) - {Action.EDIT_LISTS, Action.GRANT_ROLES, Action.CURATE},
     Role.ADMIN: set(Action),
 }

@@ -23,6 +23,7 @@ class Instructor(View):
     Attributes:
         account_id: The account they sign in with, for editors; null for everybody else.
         is_orderable: Appointed today: may be ordered. Before and after the appointment not.
+        rating: Mean of 1 to 5 points of orders that they taught; null while there is none.
         lectures_count: Those that whoever asks may see; ``hours`` is their sum.
     """
 
@@ -41,6 +42,8 @@ class Instructor(View):
     account_id: str | None
     lectures_count: int
     hours: Hours
+    rating: float | None
+    ratings_count: int
 
 
 class InstructorPage(Page):

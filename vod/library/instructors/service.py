@@ -24,6 +24,7 @@ from vod.library.instructors import schemas
 from vod.library.models import Instructor, LectureInstructor
 from vod.library.parts import build_portrait_url
 from vod.library.policy import LibraryAction, may_in_library
+from vod.orders.queries import load_ratings
 
 CLEARABLE: Final = frozenset({"appointed_from", "appointed_until", "account_id"})
 CLASSES_COUNT: Final = 50  # On a teacher's page.
@@ -98,7 +99,7 @@ async def load_instructor(session: AsyncSession, instructor_id: str, viewer: Vie
 async def present(
     session: AsyncSession, rows: Sequence[Instructor], viewer: Viewer, *, today: date, origin: str
 ) -> list[schemas.Instructor]:
-    """Build the answers, with one query for the lectures of all of them."""
+    """Build the answers, with one query each for lectures and ratings."""
     query = (
         select(LectureInstructor.instructor_id, func.count(), func.sum(Lecture.hours))
         .join(Lecture, Lecture.id == LectureInstructor.lecture_id)
@@ -110,6 +111,7 @@ async def present(
         .group_by(LectureInstructor.instructor_id)
     )
     counts = {key: (count, hours) for key, count, hours in (await session.execute(query)).tuples()}
+    ratings = await load_ratings(session, [row.id for row in rows])
     is_editor = may_in_library(viewer, LibraryAction.CURATE)
     return [
         schemas.Instructor(
@@ -128,6 +130,8 @@ async def present(
             account_id=row.account_id if is_editor else None,
             lectures_count=counts.get(row.id, (0, None))[0],
             hours=counts.get(row.id, (0, None))[1] or Decimal(0),
+            rating=ratings.get(row.id, (None, 0))[0],
+            ratings_count=ratings.get(row.id, (None, 0))[1],
         )
         for row in rows
     ]

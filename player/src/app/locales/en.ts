@@ -2,6 +2,7 @@
 import { channelsEn } from "./channels.en";
 import { catalogueEn } from "./catalogue.en";
 import { editingEn } from "./editing.en";
+import { ordersEn } from "./orders.en";
 import { peopleEn } from "./people.en";
 import { searchEn } from "./search.en";
 import { noticesEn } from "./notices.en";
@@ -514,5 +515,6 @@ export const en: Texts = {
   ...menusEn,
   ...sharingEn,
   ...noticesEn,
+  ...ordersEn,
   ...learningEn,
 };

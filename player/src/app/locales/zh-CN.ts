@@ -6,6 +6,7 @@ import { noticesZh } from "./notices.zh-CN";
 import { learningZh } from "./learning.zh-CN";
 import { sharingZh } from "./sharing.zh-CN";
 import { menusZh } from "./menus.zh-CN";
+import { ordersZh } from "./orders.zh-CN";
 import { peopleZh } from "./people.zh-CN";
 import { searchZh } from "./search.zh-CN";
 
@@ -508,6 +509,7 @@ export const zhCN = {
   ...menusZh,
   ...sharingZh,
   ...noticesZh,
+  ...ordersZh,
   ...learningZh,
 };
 
