@@ -6,6 +6,7 @@ export type Channel = components["schemas"]["Channel"];
 export type Airing = components["schemas"]["Airing"];
 export type Programme = components["schemas"]["Programme"];
 export type NewChannel = components["schemas"]["NewChannel"];
+export type ChannelChange = components["schemas"]["ChannelChange"];
 export type NewProgramme = components["schemas"]["NewProgramme"];
 export type ProgrammeChange = components["schemas"]["ProgrammeChange"];
 
@@ -20,6 +21,9 @@ export const channels = {
   find: (id: string, signal?: AbortSignal) =>
     body(client.GET("/api/v1/channels/{channel_id}", { ...of(id), signal })),
   create: (wanted: NewChannel) => body(client.POST("/api/v1/channels", { body: wanted })),
+  change: (id: string, change: ChannelChange) =>
+    body(client.PATCH("/api/v1/channels/{channel_id}", { ...of(id), body: change })),
+  removeChannel: (id: string) => body(client.DELETE("/api/v1/channels/{channel_id}", of(id))),
   epg: (channel_id: string, query: { since?: string; before?: string }, signal?: AbortSignal) =>
     body(
       client.GET("/api/v1/channels/{channel_id}/epg", {
