@@ -35,7 +35,7 @@ async def make_clip(context: UnitContext) -> Outcome:
     pictures = await _open(context, f"{spec.prefix}{spec.source.name}.mp4")
     sound = await _open(context, spec.prefix + AUDIO_FILE) if spec.has_sound else None
     output = context.folder / "clip.mp4"
-    scale = 1.0
+    scale, size_bytes = 1.0, 0
     for _ in range(TRIES_COUNT):
         plan = build_clip_plan(spec, scale=scale)
         argv = commands.encode_clip(
