@@ -20,6 +20,7 @@ from tests.support.browser import PageErrors
 from tests.support.hall import Api, Hall
 from tests.support.synthetic_recording import FFMPEG, FFPROBE, run_ffmpeg
 from tests.support.waiting import eventually
+from transcode.clips.lettering import find_font_blocking
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.browser]
 READY_S = 120.0
@@ -27,7 +28,9 @@ READY_MS = READY_S * 1000
 LIMIT_MB = 5
 # Blue on the left, red on the right.
 SCENE = "color=blue:s=160x180:r=25:d=8[l];color=red:s=160x180:r=25:d=8[r];[l][r]hstack"
-SRT = "1\n00:00:02,000 --> 00:00:05,500\n星星之火，可以燎原\n"
+# Drawn by whatever font this machine has.
+WORDS = "星星之火，可以燎原" if find_font_blocking() else "A single spark"
+SRT = f"1\n00:00:02,000 --> 00:00:05,500\n{WORDS}\n"
 SEEK = """(at) => new Promise((done) => {
   const video = document.querySelector('media-controller video');
   video.pause();

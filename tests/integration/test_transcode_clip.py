@@ -15,13 +15,15 @@ from kernel.errors import EncodeError
 from kernel.messages import ClaimedUnit, ClipReport
 from kernel.timing import TICKS_PER_S
 from tests.support.synthetic_recording import FFMPEG, FFPROBE, run_ffmpeg
-from transcode.clips.lettering import plan_strip
+from transcode.clips.lettering import find_font_blocking, plan_strip
 from transcode.clips.plan import build_clip_plan
 from transcode.clips.spec import MakeClipSpec
 from transcode.context import ProgressCell, UnitContext
 from transcode.settings import Programs
 from transcode.units.make_clip import make_clip
 
+# Drawn by whatever font this machine has.
+WORDS = "星星之火 可以燎原" if find_font_blocking() else "A single spark"
 PREFIX = "assets/a/0123456789ab/"
 # Red for the first two seconds, blue on the left and green on the right afterwards.
 SCENE = (
@@ -49,7 +51,7 @@ def make_spec(**values: Any) -> dict[str, Any]:
         "prefix": PREFIX, "target": "clips/l/c/", "has_sound": True, "shape": "crop",
         "source": {"name": "180p", "width_px": 320, "height_px": 180}, "crop_x": 1.0,
         "start_ticks": 2 * TICKS_PER_S, "end_ticks": 5 * TICKS_PER_S, "limit_bytes": 2_000_000,
-        "cues": [{"start_ms": 1000, "end_ms": 2000, "text": "星星之火 可以燎原"}], "title": "片段",
+        "cues": [{"start_ms": 1000, "end_ms": 2000, "text": WORDS}], "title": "片段",
         **values,
     }  # fmt: skip
     return given

@@ -134,8 +134,11 @@ def draw_cues_blocking(
 ) -> Path:
     """Draw the captions of a clip into ``folder``; return the list that FFmpeg reads.
 
+    Args:
+        font: As ``find_font_blocking`` found it.
+
     Raises:
-        EncodeError: Permanent: no font of this machine has the letters.
+        EncodeError: Permanent: the font has not the letters.
     """
     strip = plan_strip(plan)
     pen = _load_font(font, strip.font_px)
@@ -155,12 +158,12 @@ def draw_cues_blocking(
 
 
 def _load_font(path: Path | None, size_px: int) -> ImageFont.FreeTypeFont:
+    """Open the font; without one Pillow brings its own, which knows Latin letters only."""
     if path is None:
-        raise EncodeError(
-            "no font for Chinese below " + ", ".join(map(str, FONT_FOLDERS)),
-            permanent=True,
-            title_zh="转码节点没有安装中文字体,无法压制字幕;请管理员安装 Noto Sans CJK 字体",
-        )
+        own = ImageFont.load_default(size_px)
+        if not isinstance(own, ImageFont.FreeTypeFont):
+            raise EncodeError("Pillow was built without FreeType", permanent=True)
+        return own
     # In a collection of Noto the third face is the one for the mainland.
     index = 2 if path.name.startswith("NotoSansCJK") and path.suffix == ".ttc" else 0
     return ImageFont.truetype(path, size_px, index=index)
@@ -177,7 +180,7 @@ def _drop_unknown(
         raise EncodeError(
             f"the font lacks {''.join(sorted(missing))[:40]!r}",
             permanent=True,
-            title_zh="转码节点的字体显示不了这种文字的字幕;请换一种字幕,或不压制字幕",
+            title_zh="转码节点没有能显示这种字幕的字体;请管理员安装 Noto Sans CJK,或不加字幕",
         )
     table = {ord(char): None for char in missing}
     return tuple(cue.model_copy(update={"text": cue.text.translate(table)}) for cue in cues)

@@ -158,6 +158,9 @@ def test_without_a_font_the_sentence_says_so(tmp_path: Path) -> None:
         draw_cues_blocking([cue(0, 900, "字")], plan, folder=tmp_path, font=None)
     assert caught.value.permanent
     assert "字体" in caught.value.title
+    drawn = draw_cues_blocking([cue(0, 900, "A letter")], plan, folder=tmp_path, font=None)
+    assert (tmp_path / "words-00000.webp").stat().st_size > 100
+    assert "duration 0.900" in drawn.read_text()
 
 
 def test_what_was_made_is_checked() -> None:
