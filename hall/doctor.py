@@ -53,6 +53,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings.append(await _examine_ffmpeg(settings))
     findings.append(await _examine_av1(settings))
     findings.append(_examine_captions(settings))
+    findings.append(_examine_font())
     findings.append(await _examine_running(settings))
     return findings
 
@@ -194,6 +195,16 @@ def _examine_captions(settings: Settings) -> Finding:
     except HallError as error:
         return Finding(what, True, str(error), "see docs/decisions/0011-captions.md")
     return Finding(what, False, f"{model.name} ({model.kind}), {settings.captions_language}")
+
+
+def _examine_font() -> Finding:
+    """Clips write captions into the picture."""
+    from transcode.clips.lettering import find_font_blocking
+
+    what, found = "font for captions of clips", find_font_blocking()
+    if found is None:
+        return Finding(what, False, "none for Chinese: install Noto Sans CJK (optional)")
+    return Finding(what, False, str(found))
 
 
 async def _examine_running(settings: Settings) -> Finding:

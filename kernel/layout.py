@@ -7,6 +7,7 @@ live/{broadcast_id}/journal.jsonl            the recorder's journal, stored at t
 assets/{asset_id}/{plan_hash}/...            immutable, manifest.json written last
 assets/{asset_id}/{plan_hash}-first/...      the same with the first rungs only, for the meantime
 posters/{lecture_id}/{hash}.jpg              pictures that editors uploaded
+clips/{lecture_id}/{clip_id}/{fence}.mp4     short films for other platforms
 staging/{fence_token}/...                    what a worker has not finished yet
 uploads/{upload_id}                          a whole file as it was sent
 uploads/{upload_id}.tail-{received_bytes}    bytes after its last whole part, unfinished
@@ -50,6 +51,11 @@ def asset_prefix(asset_id: str, *, plan_hash: str, is_partial: bool = False) -> 
 def poster_key(lecture_id: str, name: str) -> str:
     """Key of a picture that an editor uploaded; ``name`` is ``{hash}.jpg``."""
     return f"posters/{lecture_id}/{name}"
+
+
+def clip_prefix(lecture_id: str, clip_id: str) -> str:
+    """Folder of a clip; each attempt at it writes a file of its own."""
+    return f"clips/{lecture_id}/{clip_id}/"
 
 
 def upload_key(upload_id: str) -> str:

@@ -32,6 +32,7 @@ UnitKind = Literal[
     "encode_audio",
     "make_images",
     "transcribe",
+    "make_clip",
     "publish_asset",
 ]
 UnitState = Literal["waiting", "queued", "running", "done", "failed", "cancelled"]
@@ -342,6 +343,20 @@ class TranscriptReport(Message):
     language: str = Field(pattern=r"^[A-Za-z0-9-]{1,35}$")
     model: str = Field(default="", max_length=200)
     cues: tuple[EmbeddedCue, ...] = Field(max_length=20_000)
+
+
+class ClipReport(Message):
+    """Result of ``make_clip``: one MP4 for the world outside.
+
+    Attributes:
+        key: Of the blob, below the folder that the unit was given.
+    """
+
+    key: str = Field(max_length=256)
+    size_bytes: int = Field(gt=0)
+    duration_s: float = Field(gt=0)
+    width_px: int = Field(gt=0)
+    height_px: int = Field(gt=0)
 
 
 class ClaimUnit(Message):

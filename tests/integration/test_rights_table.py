@@ -129,6 +129,10 @@ TABLE: dict[str, tuple[int, ...]] = {
     "getLecturesByLectureIdEdit": (401, 403, 403, 200, 200, 403, 200),
     "putLecturesByLectureIdEdit": (401, 403, 403, 409, 409, 403, 409),  # Nothing to cut yet.
     "deleteLecturesByLectureIdEdit": (401, 403, 403, 409, 409, 403, 409),
+    "getLecturesByLectureIdClips": (401, 403, 403, 200, 200, 403, 200),
+    "postLecturesByLectureIdClips": (401, 403, 403, 409, 409, 403, 409),  # Nothing to cut yet.
+    "deleteLecturesByLectureIdClipsByClipId": (401, 403, 403, 404, 404, 403, 404),
+    "getLecturesByLectureIdClipsByClipIdFile": (401, 403, 403, 404, 404, 403, 404),
     "getStorageOrphans": (401, 403, 403, 403, 403, 403, 200),
     "postStorageOrphansDelete": (401, 403, 403, 403, 403, 403, 409),  # Listed by nobody.
     "postAudiencePreview": (401, 403, 403, 403, 200, 403, 200),
@@ -247,6 +251,7 @@ BODIES: dict[str, Any] = {
     "putLecturesByLectureIdChapters": {"version": 0, "chapters": []},
     "putLecturesByLectureIdPoster": {"name": "poster-0.jpg"},
     "putLecturesByLectureIdEdit": {"version": 0, "kept": [{"start_s": 0, "end_s": 2}]},
+    "postLecturesByLectureIdClips": {"start_s": 0, "end_s": 2},
     "postStorageOrphansDelete": {"token": "0" * 64},
     "postAudiencePreview": {"rule": {}},
     "postMenus": {"title": "菜单"},
@@ -396,7 +401,7 @@ class _World:
         jobs = await self.vod.call("GET", f"{base}/jobs", role=Role.ADMIN)
         job = jobs.body["items"][0]
         ids = {"job_id": job["id"], "unit_id": job["units"][0]["id"]}
-        ids["document_id"] = "0" * 20
+        ids["document_id"] = ids["clip_id"] = "0" * 20
         if "ByCaptionId" in operation:
             raw = RAW["postLecturesByLectureIdCaptions"]
             made = await self.vod.call("POST", f"{base}/captions", role=Role.ADMIN, **raw)

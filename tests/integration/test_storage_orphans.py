@@ -13,7 +13,14 @@ from kernel.blobs.port import MIN_PART_BYTES, BlobInfo
 from kernel.clock import FakeClock
 from kernel.errors import ConflictError
 from kernel.ids import new_id
-from kernel.layout import asset_prefix, poster_key, staging_prefix, upload_key, upload_tail_key
+from kernel.layout import (
+    asset_prefix,
+    clip_prefix,
+    poster_key,
+    staging_prefix,
+    upload_key,
+    upload_tail_key,
+)
 from kernel.messages import UnitReleased
 from tests.integration.vod_jobs_support import PLAN_HASH, Hall, make_asset
 from tests.integration.vod_jobs_support import hall as hall  # noqa: PLC0414 - a fixture
@@ -74,6 +81,7 @@ async def test_what_belongs_to_somebody_stays_and_the_rest_goes(
         f"assets/{nobody}/{PLAN_HASH}/": [f"assets/{nobody}/{PLAN_HASH}/x.mp4"],
         f"uploads/{nobody}": [upload_key(nobody), upload_tail_key(nobody, received_bytes=9)],
         f"posters/{nobody}/": [poster_key(nobody, "p.jpg")],
+        clip_prefix(nobody, nobody): [clip_prefix(nobody, nobody) + "1.mp4"],
     }
     await put(store, *kept, *(key for keys in orphaned.values() for key in keys))
     multipart = await store.start_multipart(
@@ -91,7 +99,7 @@ async def test_what_belongs_to_somebody_stays_and_the_rest_goes(
     assert listed == {prefix: len(keys) for prefix, keys in orphaned.items()} | {multipart.key: 1}
     assert all(item.why for item in found.orphans)
     gone = await orphans.delete(found.token, at_most_s=60)
-    assert (gone.prefixes_count, gone.kept_count, gone.is_complete) == (6, 0, True)
+    assert (gone.prefixes_count, gone.kept_count, gone.is_complete) == (7, 0, True)
     assert await list_all(store) == set(kept)
     assert [item async for item in store.list_multiparts("")] == []
     assert (await orphans.delete(found.token, at_most_s=60)).objects_count <= 1

@@ -6,6 +6,7 @@ link still becomes a replay.
 """
 
 from transcode.commands.checking import CheckedFile, verify_files
+from transcode.commands.clips import encode_clip
 from transcode.commands.copying import copy_track, list_track
 from transcode.commands.pictures import (
     POSTER_WIDTH_PX,
@@ -53,6 +54,7 @@ __all__ = [
     "decode_speech",
     "decode_strictly",
     "encode_audio",
+    "encode_clip",
     "encode_video",
     "extract_texts",
     "find_entry",

@@ -11,6 +11,7 @@ from transcode.context import Outcome, UnitContext
 from transcode.units.copy_video import copy_video
 from transcode.units.encode_audio import encode_audio
 from transcode.units.encode_video import encode_video
+from transcode.units.make_clip import make_clip
 from transcode.units.make_images import make_images
 from transcode.units.plan_edit import plan_edit
 from transcode.units.plan_recording import plan_recording
@@ -30,6 +31,7 @@ RUNNERS: Final[Mapping[UnitKind, Runner]] = MappingProxyType(
         "encode_audio": encode_audio,
         "make_images": make_images,
         "transcribe": transcribe,
+        "make_clip": make_clip,
         "publish_asset": publish_asset,
     }
 )

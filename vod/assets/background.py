@@ -10,6 +10,7 @@ from aiohttp import web
 
 from vod.assets.cleanup import Cleanup
 from vod.assets.retention import Retention
+from vod.clips.sweep import ClipSweep
 from vod.http.keys import BLOBS, CLOCK, DATABASE, SETTINGS, STREAMER
 from vod.jobs.background import keep_running
 from vod.posters.sweep import PosterSweep
@@ -24,6 +25,7 @@ async def run_retention(app: web.Application) -> AsyncIterator[None]:
         asyncio.create_task(keep_running("retention", Retention(*tools, keep=keep).run)),
         asyncio.create_task(keep_running("cleanup", cleanup.run)),
         asyncio.create_task(keep_running("posters", PosterSweep(*tools, keep=keep).run)),
+        asyncio.create_task(keep_running("clips", ClipSweep(*tools, keep=keep).run)),
     ]
     yield
     for task in tasks:

@@ -8,6 +8,7 @@ from vod.audit.models import AuditEntry
 from vod.captions.models import CaptionTrack
 from vod.channels.models import Channel, ChannelRun, Programme
 from vod.classes.models import LiveClass
+from vod.clips.models import Clip
 from vod.db.base import Base
 from vod.editing.models import Edit
 from vod.events.models import InboxEvent
@@ -46,6 +47,7 @@ __all__ = [
     "CaptionTrack",
     "Channel",
     "ChannelRun",
+    "Clip",
     "Edit",
     "Favourite",
     "InboxEvent",

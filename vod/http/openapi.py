@@ -46,7 +46,7 @@ OPEN_OPERATIONS: Final = frozenset({("post", "/api/v1/session")})
 PUBLIC_READS: Final = re.compile(
     r"/api/v1/(session|home|config|live-classes|lectures|series|search|channels|airings)"
 )
-PRIVATE_READS: Final = re.compile(r"/(publish|jobs|programmes)$")
+PRIVATE_READS: Final = re.compile(r"/(publish|jobs|programmes|clips|clips/\{clip_id\}/file)$")
 SHEETS: Final = frozenset({"/api/v1/roster", "/api/v1/roster/template"})
 CONFLICTS: Final = re.compile(
     r"/(accounts|accounts/\{account_id\}|live-classes/\{class_id\}|end|reopen|retry|transcode)$"

@@ -14,6 +14,7 @@ from vod.channels.delivery import ROUTES as CHANNEL_MEDIA_ROUTES
 from vod.channels.views import ROUTES as CHANNEL_ROUTES
 from vod.chapters.views import ROUTES as CHAPTER_ROUTES
 from vod.classes.views import ROUTES as CLASS_ROUTES
+from vod.clips.views import ROUTES as CLIP_ROUTES
 from vod.editing.views import ROUTES as EDIT_ROUTES
 from vod.events.views import INTERNAL_ROUTES as EVENT_ROUTES
 from vod.home.views import ROUTES as HOME_ROUTES
@@ -56,6 +57,7 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *CHANNEL_ROUTES,
     *JOB_ROUTES,
     *EDIT_ROUTES,
+    *CLIP_ROUTES,
     *SIGNED_URL_ROUTES,
     *UPLOAD_ROUTES,
     *AUDIT_ROUTES,

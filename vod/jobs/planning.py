@@ -23,12 +23,13 @@ from vod.recordings.models import Recording
 from vod.uploads.models import Upload
 
 EDIT_LECTURE: Final = "edit_lecture"
+MAKE_CLIP: Final = "make_clip"
 TRANSCRIBE: Final = "transcribe"
 TRANSCODE_RECORDING: Final = "transcode_recording"
 TRANSCODE_UPLOAD: Final = "transcode_upload"
 PLANNING: Final = frozenset({"plan_recording", "plan_upload", "plan_edit"})
 """Kinds of units whose result is a ``PlanReport``."""
-_EXTRAS: Final = frozenset({EDIT_LECTURE, TRANSCRIBE})
+_EXTRAS: Final = frozenset({EDIT_LECTURE, MAKE_CLIP, TRANSCRIBE})
 """Kinds of jobs that work on a published set; a newer set of the same source takes nothing away."""
 _OPEN: Final = (JobState.QUEUED, JobState.RUNNING, JobState.FAILED)
 

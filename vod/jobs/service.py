@@ -13,6 +13,7 @@ from kernel.messages import (
     AssetReport,
     ClaimedUnit,
     ClaimUnit,
+    ClipReport,
     PlanReport,
     TranscriptReport,
     UnitCompleted,
@@ -21,6 +22,7 @@ from kernel.messages import (
     UnitReleased,
 )
 from vod.assets.publish import publish_asset
+from vod.clips.service import keep_result
 from vod.db.engine import Database
 from vod.jobs import claims, queries
 from vod.jobs.attempts import close_attempts, count_failures
@@ -28,7 +30,7 @@ from vod.jobs.claims import LEASE
 from vod.jobs.fairness import Priority
 from vod.jobs.giveback import Setback, give_back, release_unit, retry_units
 from vod.jobs.models import Unit
-from vod.jobs.planning import PLANNING, insert_plan, start_again
+from vod.jobs.planning import MAKE_CLIP, PLANNING, insert_plan, start_again
 from vod.jobs.policy import (
     AttemptOutcome,
     JobState,
@@ -140,6 +142,8 @@ class JobService:
             elif unit.kind == "transcribe":
                 transcript = _read_result(TranscriptReport, report.result)
                 await import_transcript(session, job, transcript, now=now)
+            elif unit.kind == MAKE_CLIP:
+                await keep_result(session, job, unit, _read_result(ClipReport, report.result))
             elif unit.kind == "publish_asset":
                 asset = _read_result(AssetReport, report.result)
                 await publish_asset(session, job, asset, now=now)

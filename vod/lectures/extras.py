@@ -15,6 +15,7 @@ from vod.captions.refs import TrackRef, load_refs
 from vod.editing.models import Edit
 from vod.editing.policy import describe_state
 from vod.jobs.models import Job, RenditionRow, Unit
+from vod.jobs.planning import MAKE_CLIP
 from vod.jobs.policy import UnitState, compute_progress
 from vod.lectures import schemas
 from vod.lectures.models import Lecture
@@ -62,7 +63,7 @@ async def load_extras(
     jobs = list(
         await session.scalars(
             select(Job)
-            .where(Job.lecture_id.in_(ids))
+            .where(Job.lecture_id.in_(ids), Job.kind != MAKE_CLIP)
             .order_by(Job.source_version.desc(), Job.generation.desc())
         )
     )

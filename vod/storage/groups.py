@@ -11,7 +11,7 @@ from kernel.blobs.port import BlobInfo, BlobStore
 from kernel.ids import is_id
 
 UPLOAD_ID_CHARS: Final = 20
-FOLDERS: Final[Mapping[str, int]] = {"staging": 1, "assets": 2, "posters": 1}
+FOLDERS: Final[Mapping[str, int]] = {"staging": 1, "assets": 2, "posters": 1, "clips": 2}
 """How many folders below each root name the owner."""
 
 
@@ -31,7 +31,7 @@ class Group:
 
 
 def find_prefix(key: str) -> str | None:
-    """Find what belongs together: an attempt, a published set, an upload, a lecture's pictures.
+    """Find what belongs together: an attempt, a published set, an upload, pictures, a clip.
 
     Returns:
         ``None`` for a key that is none of ours: whoever put it there may know why.

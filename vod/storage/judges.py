@@ -16,6 +16,7 @@ from sqlalchemy.orm import aliased
 
 from vod.assets.models import Asset
 from vod.assets.sweep import FINISH_FOR
+from vod.clips.models import Clip
 from vod.jobs.models import Job, Unit
 from vod.jobs.policy import JobState, UnitState
 from vod.lectures.models import Lecture
@@ -126,6 +127,15 @@ async def judge_posters(
     return {p: "没有对应的课程" for p in prefixes if p.split("/")[1] not in known}
 
 
+async def judge_clips(
+    session: AsyncSession, prefixes: Sequence[str], _moment: Moment
+) -> dict[str, str]:
+    """``clips/{lecture_id}/{clip_id}/``: of a clip that the sweep has not forgotten."""
+    ids = {prefix.split("/")[2] for prefix in prefixes}
+    known = set(await session.scalars(select(Clip.id).where(Clip.id.in_(ids))))
+    return {p: "没有对应的短片" for p in prefixes if p.split("/")[2] not in known}
+
+
 async def judge_multiparts(
     session: AsyncSession, prefixes: Sequence[str], _moment: Moment
 ) -> dict[str, str]:
@@ -150,5 +160,6 @@ JUDGES: Final[Mapping[str, Judge]] = {
     "assets/": judge_assets,
     "uploads/": judge_uploads,
     "posters/": judge_posters,
+    "clips/": judge_clips,
 }
 """What is looked at. ``live/`` is not: a class can be brought back from its journal alone."""

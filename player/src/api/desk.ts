@@ -4,12 +4,14 @@ import type {
   Captions,
   CaptionRef,
   Chapters,
+  Clip,
   Cue,
   Edit,
   FailedUnit,
   JobDetail,
   JobRow,
   KeptRange,
+  NewClip,
   Orphans,
   OrphansDeleted,
   Page,
@@ -87,6 +89,13 @@ export const desk = {
   saveEdit: (id: string, kept: KeptRange[], version: number) =>
     call<Edit>("PUT", `${of(id)}/edit`, { json: { kept, version } }),
   dropEdit: (id: string) => call<unknown>("DELETE", `${of(id)}/edit`),
+
+  clips: (id: string, signal?: AbortSignal) =>
+    call<{ items: Clip[] }>("GET", `${of(id)}/clips`, { signal }).then((found) => found.items),
+  makeClip: (id: string, wanted: NewClip) =>
+    call<Clip>("POST", `${of(id)}/clips`, { json: wanted }),
+  dropClip: (id: string, clipId: string) =>
+    call<unknown>("DELETE", `${of(id)}/clips/${encodeURIComponent(clipId)}`),
 
   media: fetchMedia,
 };

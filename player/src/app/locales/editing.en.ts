@@ -261,7 +261,7 @@ export const editingEn: typeof editingZh = {
     title: "Cut",
     titleOf: "Cut: {title}",
     open: "Cut",
-    playsUncut: "This plays the whole lecture, uncut; chapters and captions use its time.",
+    playsUncut: "This plays the whole lecture, uncut; chapters, captions and clips use its time.",
     state: {
       none: "Not cut",
       queued: "Waiting to be cut",

@@ -259,7 +259,7 @@ export const editingZh = {
     title: "剪辑",
     titleOf: "剪辑：{title}",
     open: "剪辑",
-    playsUncut: "这里放的是没有剪过的完整课程，章节和字幕按它计时。",
+    playsUncut: "这里放的是没有剪过的完整课程，章节、字幕和短片按它计时。",
     state: {
       none: "没有剪过",
       queued: "排队等候剪辑",

@@ -1,6 +1,7 @@
 /** Texts, English: the same keys as the Chinese ones, checked by the compiler. */
 import { channelsEn } from "./channels.en";
 import { catalogueEn } from "./catalogue.en";
+import { clipsEn } from "./clips.en";
 import { editingEn } from "./editing.en";
 import { ordersEn } from "./orders.en";
 import { peopleEn } from "./people.en";
@@ -460,6 +461,7 @@ export const en: Texts = {
       transcode_upload: "Upload",
       edit_lecture: "Cut",
       transcribe: "Automatic captions",
+      make_clip: "Clip",
     },
     state: {
       waiting: "Waiting",
@@ -479,6 +481,7 @@ export const en: Texts = {
       plan_edit: "Plan the cut",
       copy_video: "Copy the picture",
       transcribe: "Write captions",
+      make_clip: "Make the clip",
       encode_video: "Encode picture",
       encode_audio: "Encode sound",
       make_images: "Poster and previews",
@@ -508,6 +511,7 @@ export const en: Texts = {
     nobody: "No account found",
   },
   ...editingEn,
+  ...clipsEn,
   ...catalogueEn,
   ...searchEn,
   ...peopleEn,

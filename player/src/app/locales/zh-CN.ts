@@ -1,6 +1,7 @@
 /** Texts, Chinese. Plain words; no jargon a member would have to look up. */
 import { channelsZh } from "./channels.zh-CN";
 import { catalogueZh } from "./catalogue.zh-CN";
+import { clipsZh } from "./clips.zh-CN";
 import { editingZh } from "./editing.zh-CN";
 import { noticesZh } from "./notices.zh-CN";
 import { learningZh } from "./learning.zh-CN";
@@ -454,6 +455,7 @@ export const zhCN = {
       transcode_upload: "上传转码",
       edit_lecture: "剪辑",
       transcribe: "自动字幕",
+      make_clip: "短片",
     },
     state: {
       waiting: "等待前一步",
@@ -473,6 +475,7 @@ export const zhCN = {
       plan_edit: "安排剪辑",
       copy_video: "直接封装画面",
       transcribe: "生成字幕",
+      make_clip: "制作短片",
       encode_video: "编码画面",
       encode_audio: "编码声音",
       make_images: "生成封面和缩略图",
@@ -502,6 +505,7 @@ export const zhCN = {
     nobody: "没有找到账号",
   },
   ...editingZh,
+  ...clipsZh,
   ...catalogueZh,
   ...searchZh,
   ...peopleZh,

@@ -35,5 +35,6 @@ export const JOB_KINDS = [
   "transcode_recording",
   "edit_lecture",
   "transcribe",
+  "make_clip",
 ] as const;
 export const PRIORITIES = ["low", "normal", "high"] as const;

@@ -1,0 +1,1 @@
+"""Short films that editors cut out of lectures, to be published elsewhere."""
