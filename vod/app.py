@@ -36,6 +36,7 @@ from vod.background import run_housekeeping
 from vod.channels.delivery import prepare_channels
 from vod.classes.changes import ClassChanges
 from vod.classes.status import LiveStatuses
+from vod.courselist.views import prepare_course_list
 from vod.db.engine import Database, open_database
 from vod.http import keys
 from vod.http.metrics import RequestMetrics
@@ -161,6 +162,7 @@ def build_public_app(services: Services) -> web.Application:
     prepare_channels(app)
     prepare_posters(app)
     prepare_people(app)
+    prepare_course_list(app)
     prepare_sharing(app)
     app.on_response_prepare.append(add_tus_header)
     app.on_startup.append(load_search_tables)

@@ -152,7 +152,7 @@ async def test_row_02_an_editor_of_a_banner_curates_for_it(hall: Hall, browser: 
     await expect(page.get_by_label("所属组织")).to_contain_text(f"旗{mark}")
     # What is of the whole city has no doors here.
     doors = page.get_by_role("navigation", name="编辑台").get_by_role("link")
-    await expect(doors).to_have_text(["菜单管理", "推荐位"])
+    await expect(doors).to_have_text(["待办", "菜单管理", "推荐位", "点单办理"])
     problems = await _judge(page, is_elder=False)
     assert problems == [], "\n".join(problems)
     await page.get_by_label("菜单名称").fill(f"旗的菜单{mark}")

@@ -47,7 +47,14 @@ PUBLIC_READS: Final = re.compile(
     r"/api/v1/(session|home|config|live-classes|lectures|series|search|channels|airings)"
 )
 PRIVATE_READS: Final = re.compile(r"/(publish|jobs|programmes|clips|clips/\{clip_id\}/file)$")
-SHEETS: Final = frozenset({"/api/v1/roster", "/api/v1/roster/template"})
+SHEETS: Final = frozenset(
+    {
+        ("get", "/api/v1/roster"),
+        ("get", "/api/v1/roster/template"),
+        ("get", "/api/v1/course-list"),
+        ("get", "/api/v1/course-list/template"),
+    }
+)
 CONFLICTS: Final = re.compile(
     r"/(accounts|accounts/\{account_id\}|live-classes/\{class_id\}|end|reopen|retry|transcode)$"
 )
@@ -145,9 +152,10 @@ def _complete(operation: dict[str, Any], *, method: str, path: str) -> None:
     for status, text in answers.items():
         operation["responses"][str(status)] = _build_problem(text)
     _add_problems(operation, method=method, path=path)
-    if path in SHEETS:
+    if (method, path) in SHEETS:
         binary = {"schema": {"type": "string", "format": "binary"}}
-        operation["responses"]["200"]["content"] = {XLSX: binary}
+        others = ("text/csv", "application/json") if path.endswith("/course-list") else ()
+        operation["responses"]["200"]["content"] = dict.fromkeys((XLSX, *others), binary)
 
 
 def _drop_null(schema: dict[str, Any]) -> dict[str, Any]:

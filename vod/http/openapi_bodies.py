@@ -69,6 +69,9 @@ RAW_BODIES: Final[Mapping[tuple[str, str], RawBody]] = {
             415: "No subtitle file",
         },
     ),
+    ("post", "/api/v1/course-list"): RawBody(
+        ("application/octet-stream",), answers={413: "More than 8 MB"}
+    ),
     ("put", f"{_LECTURE}/poster"): RawBody(
         ("image/jpeg", "image/png"),
         json_model=PosterChoice,

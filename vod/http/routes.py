@@ -15,6 +15,8 @@ from vod.channels.views import ROUTES as CHANNEL_ROUTES
 from vod.chapters.views import ROUTES as CHAPTER_ROUTES
 from vod.classes.views import ROUTES as CLASS_ROUTES
 from vod.clips.views import ROUTES as CLIP_ROUTES
+from vod.courselist.views import ROUTES as COURSE_LIST_ROUTES
+from vod.desk.views import ROUTES as DESK_ROUTES
 from vod.editing.views import ROUTES as EDIT_ROUTES
 from vod.events.views import INTERNAL_ROUTES as EVENT_ROUTES
 from vod.home.views import ROUTES as HOME_ROUTES
@@ -66,6 +68,8 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *RECOMMENDATION_ROUTES,
     *NOTICE_ROUTES,
     *ORDER_ROUTES,
+    *COURSE_LIST_ROUTES,
+    *DESK_ROUTES,
     *STORAGE_ROUTES,
     *SEARCH_ROUTES,
     *WATCHING_ROUTES,

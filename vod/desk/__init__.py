@@ -1,0 +1,1 @@
+"""The desk: what needs doing, by whoever asks."""
