@@ -200,7 +200,7 @@ describe("small policies", () => {
     expect(mainItems("instructor").find((item) => item.section === "desk")?.to).toBe(
       "/desk/uploads",
     );
-    expect(mainItems("editor").find((item) => item.section === "desk")?.to).toBe("/desk/lectures");
+    expect(mainItems("editor").find((item) => item.section === "desk")?.to).toBe("/desk");
     expect(mainItems("admin").map((item) => item.section)).toContain("admin");
     expect(can("member", "teach")).toBe(false);
     expect(mainItems("member", ["editor"]).find((item) => item.section === "desk")?.to).toBe(

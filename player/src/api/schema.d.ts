@@ -272,6 +272,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/course-list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the course list; it can be changed and sent back.
+         * @description Export the course list; it can be changed and sent back.
+         */
+        get: operations["getCourseList"];
+        put?: never;
+        /**
+         * Bring a course list in: xlsx, csv or JSON as it is; idempotent by its numbers.
+         * @description Bring a course list in: xlsx, csv or JSON as it is; idempotent by its numbers.
+         */
+        post: operations["postCourseList"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/course-list/template": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download the template of course lists.
+         * @description Download the template of course lists.
+         */
+        get: operations["getCourseListTemplate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/desk/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what whoever asks should do next.
+         * @description List what whoever asks should do next.
+         */
+        get: operations["getDeskTasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/favourites": {
         parameters: {
             query?: never;
@@ -3204,6 +3268,41 @@ export interface components {
          * @enum {string}
          */
         ClipShape: "landscape" | "crop" | "blur";
+        /**
+         * CourseListError
+         * @description What is wrong with a row, as the sheet numbers it.
+         */
+        CourseListError: {
+            /** Row */
+            row: number;
+            /** Column */
+            column: string;
+            /** Sentence */
+            sentence: string;
+        };
+        /**
+         * CourseListOutcome
+         * @description What a list did, or would do.
+         *
+         *     Attributes:
+         *         errors: The first 200 of ``failed_count``; the other rows are not held up by them.
+         */
+        CourseListOutcome: {
+            /** Is Dry Run */
+            is_dry_run: boolean;
+            /** Rows Count */
+            rows_count: number;
+            /** Inserted Count */
+            inserted_count: number;
+            /** Updated Count */
+            updated_count: number;
+            /** Unchanged Count */
+            unchanged_count: number;
+            /** Failed Count */
+            failed_count: number;
+            /** Errors */
+            errors: components["schemas"]["CourseListError"][];
+        };
         /** CreatedAccount */
         CreatedAccount: {
             /** Id */
@@ -6853,6 +6952,41 @@ export interface components {
          */
         TargetState: "there" | "missing" | "deleted" | "unpublished" | "failed" | "hidden";
         /**
+         * Task
+         * @description Things of one kind that need doing; ``first`` are the most urgent.
+         */
+        Task: {
+            kind: components["schemas"]["TaskKind"];
+            /** Count */
+            count: number;
+            /** First */
+            first: components["schemas"]["TaskItem"][];
+        };
+        /**
+         * TaskItem
+         * @description One of the things to do.
+         */
+        TaskItem: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * TaskKind
+         * @description What needs doing, the most urgent first.
+         * @enum {string}
+         */
+        TaskKind: "orders_assigned" | "orders_overdue" | "orders_new" | "lectures_failed" | "reviews" | "classes_today" | "lectures_draft" | "notices_draft" | "appointments" | "lectures_obsolete" | "lectures_bare" | "lectures_silent";
+        /**
+         * TaskList
+         * @description What needs doing, the most urgent first; empty when nothing does.
+         */
+        TaskList: {
+            /** Items */
+            items: components["schemas"]["Task"][];
+        };
+        /**
          * TaughtClass
          * @description A live class of a teacher.
          */
@@ -8707,6 +8841,251 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SiteConfig"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCourseList: {
+        parameters: {
+            query?: {
+                /** @description Of the file */
+                format?: "xlsx" | "csv" | "json";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                    "text/csv": string;
+                    "application/json": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postCourseList: {
+        parameters: {
+            query?: {
+                /** @description Only tell what it would do */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description What it did, or would do. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CourseListOutcome"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More than 8 MB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCourseListTemplate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDeskTasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Something else went wrong */

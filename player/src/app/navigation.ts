@@ -20,7 +20,7 @@ const PUBLIC: readonly NavItem[] = [
 export function workItems(role: Role | null, scoped: readonly Role[] = []): NavItem[] {
   const items: NavItem[] = [];
   if (can(role, "teach")) items.push({ section: "studio", to: "/studio", label: "nav.studio" });
-  if (can(role, "edit")) items.push({ section: "desk", to: "/desk/lectures", label: "nav.desk" });
+  if (can(role, "edit")) items.push({ section: "desk", to: "/desk", label: "nav.desk" });
   else if (canSomewhere(scoped, "curate"))
     items.push({ section: "desk", to: "/desk/menus", label: "nav.desk" });
   else if (canSomewhere(scoped, "handle"))

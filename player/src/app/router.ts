@@ -124,6 +124,16 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "orders.one", isPersonal: true, section: "orders" },
   },
   {
+    path: "/desk",
+    component: () => import("@/pages/desk/tasks/DeskTasksPage.vue"),
+    meta: { title: "tasks.title", isPersonal: true, section: "desk" },
+  },
+  {
+    path: "/desk/course-list",
+    component: () => import("@/pages/desk/courselist/CourseListPage.vue"),
+    meta: { title: "courseList.title", needs: "edit", section: "desk" },
+  },
+  {
     path: "/desk/orders",
     component: () => import("@/pages/desk/orders/DeskOrdersPage.vue"),
     meta: { title: "orderDesk.title", needs: "handle", section: "desk" },

@@ -2,6 +2,7 @@
 import { channelsEn } from "./channels.en";
 import { catalogueEn } from "./catalogue.en";
 import { clipsEn } from "./clips.en";
+import { deskEn } from "./desk.en";
 import { editingEn } from "./editing.en";
 import { ordersEn } from "./orders.en";
 import { peopleEn } from "./people.en";
@@ -520,5 +521,6 @@ export const en: Texts = {
   ...sharingEn,
   ...noticesEn,
   ...ordersEn,
+  ...deskEn,
   ...learningEn,
 };

@@ -2,6 +2,7 @@
 import { channelsZh } from "./channels.zh-CN";
 import { catalogueZh } from "./catalogue.zh-CN";
 import { clipsZh } from "./clips.zh-CN";
+import { deskZh } from "./desk.zh-CN";
 import { editingZh } from "./editing.zh-CN";
 import { noticesZh } from "./notices.zh-CN";
 import { learningZh } from "./learning.zh-CN";
@@ -514,6 +515,7 @@ export const zhCN = {
   ...sharingZh,
   ...noticesZh,
   ...ordersZh,
+  ...deskZh,
   ...learningZh,
 };
 
