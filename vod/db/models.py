@@ -13,6 +13,7 @@ from vod.editing.models import Edit
 from vod.events.models import InboxEvent
 from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit, UnitAttempt, WorkerRow
 from vod.lectures.models import Lecture
+from vod.library.contests.models import Contest, ContestFilm, ContestJudge, ContestSheet
 from vod.library.forms.models import LectureForm, LectureTag
 from vod.library.models import (
     Instructor,
@@ -45,6 +46,10 @@ __all__ = [
     "CaptionTrack",
     "Channel",
     "ChannelRun",
+    "Contest",
+    "ContestFilm",
+    "ContestJudge",
+    "ContestSheet",
     "Edit",
     "Favourite",
     "InboxEvent",
