@@ -272,6 +272,158 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/contests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List contests, the latest first; drafts are for editors.
+         * @description List contests, the latest first; drafts are for editors.
+         */
+        get: operations["getContests"];
+        put?: never;
+        /**
+         * Prepare a contest; it is a draft.
+         * @description Prepare a contest; it is a draft.
+         */
+        post: operations["postContests"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contests/{contest_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a contest; once it is closed with the ranked films, in the exhibition's order.
+         * @description Show a contest; once it is closed with the ranked films, in the exhibition's order.
+         */
+        get: operations["getContestsByContestId"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a contest with its scores; the films stay in the library.
+         * @description Delete a contest with its scores; the films stay in the library.
+         */
+        delete: operations["deleteContestsByContestId"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a contest over the version that was seen. Members left out stay.
+         * @description Change a contest over the version that was seen. Members left out stay.
+         */
+        patch: operations["patchContestsByContestId"];
+        trace?: never;
+    };
+    "/api/v1/contests/{contest_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rank the films and publish the results.
+         * @description Rank the films and publish the results.
+         */
+        post: operations["postContestsByContestIdClose"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contests/{contest_id}/films": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the programme: films of the film library, and who enters them.
+         * @description Set the programme: films of the film library, and who enters them.
+         */
+        put: operations["putContestsByContestIdFilms"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contests/{contest_id}/judges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set who scores.
+         * @description Set who scores.
+         */
+        put: operations["putContestsByContestIdJudges"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contests/{contest_id}/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let the judges score; the rules stay as they are from now on.
+         * @description Let the judges score; the rules stay as they are from now on.
+         */
+        post: operations["postContestsByContestIdOpen"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contests/{contest_id}/sheets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what every judge gave, for the desk of a closed contest.
+         * @description Show what every judge gave, for the desk of a closed contest.
+         */
+        get: operations["getContestsByContestIdSheets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/favourites": {
         parameters: {
             query?: never;
@@ -574,6 +726,66 @@ export interface paths {
          * @description Try again whatever failed in a job.
          */
         post: operations["postJobsByJobIdRetry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/judging": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the contests in which whoever asks is a judge, the latest first.
+         * @description List the contests in which whoever asks is a judge, the latest first.
+         */
+        get: operations["getJudging"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/judging/{contest_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the films to score with the own points: nothing of who entered, nor of others.
+         * @description Show the films to score with the own points: nothing of who entered, nor of others.
+         */
+        get: operations["getJudgingByContestId"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/judging/{contest_id}/films/{contest_film_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Score a film, or score it anew, while it is time.
+         * @description Score a film, or score it anew, while it is time.
+         */
+        put: operations["putJudgingByContestIdFilmsByContestFilmId"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2954,6 +3166,248 @@ export interface components {
          * @enum {string}
          */
         ClassState: "scheduled" | "live" | "interrupted" | "ended";
+        /**
+         * Contest
+         * @description A contest with what may be known of it.
+         *
+         *     Attributes:
+         *         films: In the order of the exhibition once it is closed, for the desk in the order of the
+         *             programme before; nobody else is shown films before the end.
+         *         judges: For the desk, else empty.
+         */
+        Contest: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Description */
+            description: string;
+            /** Categories */
+            categories: string[];
+            /** Criteria */
+            criteria: components["schemas"]["Criterion"][];
+            method: components["schemas"]["Method"];
+            exhibition_order: components["schemas"]["ExhibitionOrder"];
+            standing: components["schemas"]["ContestStanding"];
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Closed At */
+            closed_at: string | null;
+            /** Films Count */
+            films_count: number;
+            /** Version */
+            version: number;
+            /** May Manage */
+            may_manage: boolean;
+            /** Is Judge */
+            is_judge: boolean;
+            /** Films */
+            films: components["schemas"]["ContestFilm"][];
+            /** Judges */
+            judges: components["schemas"]["ContestJudge"][];
+        };
+        /**
+         * ContestChange
+         * @description Members left out stay.
+         *
+         *     Categories, criteria and method stay as they are once it is open, the dates once it is closed.
+         */
+        ContestChange: {
+            /** Version */
+            version: number;
+            /**
+             * Title
+             * @default null
+             */
+            title?: string | null;
+            /**
+             * Starts At
+             * @default null
+             */
+            starts_at?: string | null;
+            /**
+             * Ends At
+             * @default null
+             */
+            ends_at?: string | null;
+            /**
+             * Description
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * Categories
+             * @default null
+             */
+            categories?: string[] | null;
+            /**
+             * Criteria
+             * @default null
+             */
+            criteria?: components["schemas"]["NewCriterion"][] | null;
+            /** @default null */
+            method?: components["schemas"]["Method"] | null;
+            /** @default null */
+            exhibition_order?: components["schemas"]["ExhibitionOrder"] | null;
+        };
+        /**
+         * ContestClosing
+         * @description Publish the results; ``accepts_missing`` also if not every judge has scored every film.
+         */
+        ContestClosing: {
+            /** Version */
+            version: number;
+            /**
+             * Accepts Missing
+             * @default false
+             */
+            accepts_missing?: boolean;
+        };
+        /**
+         * ContestFilm
+         * @description A film of a contest.
+         *
+         *     Attributes:
+         *         number: Its place in the programme, from 1.
+         *         scores_count: How many judges have scored it; for the desk, else null.
+         *         score: The result, null before the contest is closed; so the places.
+         */
+        ContestFilm: {
+            /** Id */
+            id: string;
+            /** Number */
+            number: number;
+            /** Category */
+            category: string;
+            /** Entrant */
+            entrant: string;
+            /** Scores Count */
+            scores_count: number | null;
+            /** Score */
+            score: number | null;
+            /** Place */
+            place: number | null;
+            /** Category Place */
+            category_place: number | null;
+            lecture: components["schemas"]["Lecture"];
+        };
+        /**
+         * ContestJudge
+         * @description Who scores; ``scores_count`` says how many films they have done.
+         */
+        ContestJudge: {
+            /** Account Id */
+            account_id: string;
+            /** Login */
+            login: string;
+            /** Name */
+            name: string;
+            /** Scores Count */
+            scores_count: number;
+        };
+        /**
+         * ContestOpening
+         * @description The version that was seen.
+         */
+        ContestOpening: {
+            /** Version */
+            version: number;
+        };
+        /**
+         * ContestPage
+         * @description Contests, the latest first.
+         */
+        ContestPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["ContestRow"][];
+        };
+        /**
+         * ContestRow
+         * @description A contest in a list.
+         *
+         *     Attributes:
+         *         may_manage: May change it now; a judge may not while it is open.
+         *         is_judge: Whoever asks scores in it.
+         */
+        ContestRow: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Description */
+            description: string;
+            /** Categories */
+            categories: string[];
+            /** Criteria */
+            criteria: components["schemas"]["Criterion"][];
+            method: components["schemas"]["Method"];
+            exhibition_order: components["schemas"]["ExhibitionOrder"];
+            standing: components["schemas"]["ContestStanding"];
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Closed At */
+            closed_at: string | null;
+            /** Films Count */
+            films_count: number;
+            /** Version */
+            version: number;
+            /** May Manage */
+            may_manage: boolean;
+            /** Is Judge */
+            is_judge: boolean;
+        };
+        /**
+         * ContestSheet
+         * @description What a judge gave a film; ``mark`` is the weighted mean.
+         */
+        ContestSheet: {
+            /** Film Id */
+            film_id: string;
+            /** Judge Name */
+            judge_name: string;
+            /** Points */
+            points: {
+                [key: string]: number;
+            };
+            /** Mark */
+            mark: number;
+        };
+        /**
+         * ContestSheets
+         * @description All that was given, so that anybody can compute the ranking again.
+         */
+        ContestSheets: {
+            /** Items */
+            items: components["schemas"]["ContestSheet"][];
+        };
+        /**
+         * ContestStanding
+         * @description What a contest is at a moment.
+         * @enum {string}
+         */
+        ContestStanding: "draft" | "upcoming" | "judging" | "ended" | "closed";
         /** CreatedAccount */
         CreatedAccount: {
             /** Id */
@@ -3051,6 +3505,15 @@ export interface components {
             /** May Grant */
             may_grant: boolean;
             code: components["schemas"]["OneTimeCode"];
+        };
+        /** Criterion */
+        Criterion: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            /** Weight */
+            weight: number;
         };
         /** CueBody */
         CueBody: {
@@ -3192,6 +3655,12 @@ export interface components {
             /** Is Finished */
             is_finished: boolean;
         };
+        /**
+         * ExhibitionOrder
+         * @description In which order the exhibition plays.
+         * @enum {string}
+         */
+        ExhibitionOrder: "ranking" | "programme";
         /**
          * FailedUnit
          * @description A unit that failed for good and waits for a person.
@@ -3683,6 +4152,92 @@ export interface components {
             reason: string | null;
         };
         /**
+         * Judging
+         * @description A contest as its judges see it.
+         */
+        Judging: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            standing: components["schemas"]["ContestStanding"];
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Films Count */
+            films_count: number;
+            /** Scores Count */
+            scores_count: number;
+            /** Description */
+            description: string;
+            /** Criteria */
+            criteria: components["schemas"]["Criterion"][];
+            /** Films */
+            films: components["schemas"]["JudgingFilm"][];
+        };
+        /**
+         * JudgingFilm
+         * @description A film as its judges see it: nothing of who entered it, nothing of the other judges.
+         *
+         *     ``points`` are the own ones, null before there are any.
+         */
+        JudgingFilm: {
+            /** Id */
+            id: string;
+            /** Number */
+            number: number;
+            /** Title */
+            title: string;
+            /** Category */
+            category: string;
+            /** Duration S */
+            duration_s: number;
+            /** Poster Url */
+            poster_url: string | null;
+            playback: components["schemas"]["ReplayPlayback"] | null;
+            /** Points */
+            points: {
+                [key: string]: number;
+            } | null;
+        };
+        /** JudgingList */
+        JudgingList: {
+            /** Items */
+            items: components["schemas"]["JudgingRow"][];
+        };
+        /**
+         * JudgingRow
+         * @description A contest in which one judges; ``scores_count`` of the own ones.
+         */
+        JudgingRow: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            standing: components["schemas"]["ContestStanding"];
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Films Count */
+            films_count: number;
+            /** Scores Count */
+            scores_count: number;
+        };
+        /**
          * KeptRange
          * @description Half-open, in seconds of the uncut lecture.
          */
@@ -3748,6 +4303,8 @@ export interface components {
             /** Review Step */
             review_step: number;
             audience: components["schemas"]["AudienceRule"] | null;
+            /** Is Featured */
+            is_featured: boolean;
             /** Version */
             version: number;
             visibility: components["schemas"]["Visibility"];
@@ -3868,6 +4425,11 @@ export interface components {
             review_by?: string | null;
             /** @default null */
             audience?: components["schemas"]["AudienceRule"] | null;
+            /**
+             * Is Featured
+             * @default null
+             */
+            is_featured?: boolean | null;
             /**
              * Title
              * @default null
@@ -4457,6 +5019,12 @@ export interface components {
             saved_at: string;
         };
         /**
+         * Method
+         * @description How the marks of the judges become one score.
+         * @enum {string}
+         */
+        Method: "mean" | "trimmed";
+        /**
          * Move
          * @description What somebody, or the clock, does.
          * @enum {string}
@@ -4513,6 +5081,74 @@ export interface components {
              * @default 0
              */
             position?: number;
+        };
+        /**
+         * NewContest
+         * @description A contest to be prepared; it begins as a draft that nobody but editors sees.
+         */
+        NewContest: {
+            /** Title */
+            title: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Categories
+             * @default [
+             *       "典型事迹片",
+             *       "微视频",
+             *       "纪录片",
+             *       "培训片",
+             *       "文艺片",
+             *       "新媒体课件",
+             *       "视频党课"
+             *     ]
+             */
+            categories?: string[];
+            /**
+             * Criteria
+             * @default [
+             *       {
+             *         "name": "主题内容",
+             *         "weight": 40
+             *       },
+             *       {
+             *         "name": "艺术表现",
+             *         "weight": 30
+             *       },
+             *       {
+             *         "name": "制作水平",
+             *         "weight": 30
+             *       }
+             *     ]
+             */
+            criteria?: components["schemas"]["NewCriterion"][];
+            /** @default trimmed */
+            method?: components["schemas"]["Method"];
+            /** @default ranking */
+            exhibition_order?: components["schemas"]["ExhibitionOrder"];
+        };
+        /**
+         * NewCriterion
+         * @description What is scored from 0 to 100; the weights are relative to each other.
+         */
+        NewCriterion: {
+            /** Name */
+            name: string;
+            /** Weight */
+            weight: number;
         };
         /** NewInstructor */
         NewInstructor: {
@@ -4635,6 +5271,11 @@ export interface components {
             review_by?: string | null;
             /** @default null */
             audience?: components["schemas"]["AudienceRule"] | null;
+            /**
+             * Is Featured
+             * @default null
+             */
+            is_featured?: boolean | null;
             /** Title */
             title: string;
             /**
@@ -6620,12 +7261,47 @@ export interface components {
             is_required?: boolean;
         };
         /**
+         * WantedFilm
+         * @description A film of the film library, and who enters it.
+         */
+        WantedFilm: {
+            /** Lecture Id */
+            lecture_id: string;
+            /** Category */
+            category: string;
+            /**
+             * Entrant
+             * @default
+             */
+            entrant?: string;
+        };
+        /**
+         * WantedFilms
+         * @description All films in the order of the programme; sheets of films that stay are kept.
+         */
+        WantedFilms: {
+            /** Version */
+            version: number;
+            /** Films */
+            films: components["schemas"]["WantedFilm"][];
+        };
+        /**
          * WantedForms
          * @description The whole list in order; one that is left out is removed if no lecture has it.
          */
         WantedForms: {
             /** Items */
             items: components["schemas"]["Form"][];
+        };
+        /**
+         * WantedJudges
+         * @description All judges, by the names they sign in with.
+         */
+        WantedJudges: {
+            /** Version */
+            version: number;
+            /** Logins */
+            logins: string[];
         };
         /**
          * WantedMove
@@ -6690,6 +7366,16 @@ export interface components {
              * @default true
              */
             is_by_others?: boolean;
+        };
+        /**
+         * WantedSheet
+         * @description Points for every criterion, by its key.
+         */
+        WantedSheet: {
+            /** Points */
+            points: {
+                [key: string]: number;
+            };
         };
         /**
          * WatchReport
@@ -8090,6 +8776,827 @@ export interface operations {
             };
         };
     };
+    getContests: {
+        parameters: {
+            query?: {
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContestPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postContests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewContest"];
+            };
+        };
+        responses: {
+            /** @description A draft; open it when films and judges are there. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getContestsByContestId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteContestsByContestId: {
+        parameters: {
+            query: {
+                /** @description The one that was seen */
+                version: number;
+            };
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchContestsByContestId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContestChange"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postContestsByContestIdClose: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContestClosing"];
+            };
+        };
+        responses: {
+            /** @description With the results. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putContestsByContestIdFilms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedFilms"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putContestsByContestIdJudges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedJudges"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postContestsByContestIdOpen: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContestOpening"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getContestsByContestIdSheets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All sheets. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContestSheets"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getFavourites: {
         parameters: {
             query?: {
@@ -9422,6 +10929,210 @@ export interface operations {
             };
         };
     };
+    getJudging: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JudgingList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getJudgingByContestId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Judging"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putJudgingByContestIdFilmsByContestFilmId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+                contest_film_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedSheet"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Judging"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getLectures: {
         parameters: {
             query?: {
@@ -9443,6 +11154,8 @@ export interface operations {
                 instructor_id?: string;
                 /** @description Only those to look through by that day, soonest first */
                 review_until?: string;
+                /** @description Only featured ones 精品, or only the others */
+                featured?: boolean;
                 /** @description From 1 */
                 page?: number;
                 page_size?: number;

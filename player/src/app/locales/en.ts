@@ -1,5 +1,6 @@
 /** Texts, English: the same keys as the Chinese ones, checked by the compiler. */
 import { channelsEn } from "./channels.en";
+import { contestsEn } from "./contests.en";
 import { catalogueEn } from "./catalogue.en";
 import { editingEn } from "./editing.en";
 import { peopleEn } from "./people.en";
@@ -507,6 +508,7 @@ export const en: Texts = {
   },
   ...editingEn,
   ...catalogueEn,
+  ...contestsEn,
   ...searchEn,
   ...peopleEn,
   ...channelsEn,

@@ -1,5 +1,6 @@
 /** Texts, Chinese. Plain words; no jargon a member would have to look up. */
 import { channelsZh } from "./channels.zh-CN";
+import { contestsZh } from "./contests.zh-CN";
 import { catalogueZh } from "./catalogue.zh-CN";
 import { editingZh } from "./editing.zh-CN";
 import { noticesZh } from "./notices.zh-CN";
@@ -501,6 +502,7 @@ export const zhCN = {
   },
   ...editingZh,
   ...catalogueZh,
+  ...contestsZh,
   ...searchZh,
   ...peopleZh,
   ...channelsZh,
