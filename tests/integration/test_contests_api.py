@@ -212,7 +212,7 @@ async def test_29_a_featured_lecture_and_a_slot_that_ends_by_the_clock(sqlite_vo
     again = await vod.call("PATCH", path, role=EDITOR, json={"title": "精品课（修订）"})
     assert again.body["is_featured"] is True, "left out is left alone"
 
-    item = {
+    item: dict[str, Any] = {
         "id": "k001", "kind": "lecture", "title": "", "url": None, "target_id": lecture_id,
         "is_required": False, "note": "", "audience": {}, "shows_from": None,
         "shows_until": (vod.clock.now() + timedelta(days=1)).isoformat(),

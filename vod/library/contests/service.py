@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,12 +14,17 @@ from vod.accounts.models import Account
 from vod.accounts.roles import Viewer
 from vod.audit.service import record
 from vod.db.engine import Database
-from vod.lectures.models import Lecture
 from vod.library.contests import queries, schemas
-from vod.library.contests.models import Contest, ContestFilm, ContestJudge, ContestSheet
+from vod.library.contests.checks import (
+    check_categories,
+    check_dates,
+    check_films,
+    refuse_closed,
+    refuse_scored,
+    write_results,
+)
+from vod.library.contests.models import Contest, ContestFilm, ContestJudge
 from vod.library.contests.policy import ContestState, may_see_desk
-from vod.library.contests.ranking import Candidate, Sheet, rank_films
-from vod.library.models import LectureFilm
 
 STALE_ZH: Final = "这个评比刚被别人改过，请重新打开"
 RULES: Final = frozenset({"categories", "criteria", "method"})
@@ -73,7 +78,7 @@ async def change_contest(
         if "categories" in values:
             values["categories"] = list(values["categories"])
             films = await queries.load_films(session, contest_id)
-            _check_categories((film.category for film, _ in films), values["categories"])
+            check_categories((film.category for film, _ in films), values["categories"])
         for name, value in values.items():
             setattr(row, name, value)
         check_dates(row.starts_at, row.ends_at)
@@ -97,15 +102,15 @@ async def set_films(
     """
     async with database.write() as session:
         row = await _take(session, contest_id, wanted.version, viewer)
-        _refuse_closed(row)
-        await _check_films(session, row, wanted.films)
+        refuse_closed(row)
+        await check_films(session, row, wanted.films)
         before = await session.scalars(
             select(ContestFilm).where(ContestFilm.contest_id == contest_id)
         )
         known = {film.lecture_id: film for film in before}
         kept = {film.lecture_id for film in wanted.films}
         gone = [film for lecture_id, film in known.items() if lecture_id not in kept]
-        await _refuse_scored(session, contest_id, {film.id for film in gone})
+        await refuse_scored(session, contest_id, {film.id for film in gone})
         for film in gone:
             await session.delete(film)
         for position, one in enumerate(wanted.films):
@@ -136,7 +141,7 @@ async def set_judges(
     logins = set(wanted.logins)
     async with database.write() as session:
         row = await _take(session, contest_id, wanted.version, viewer)
-        _refuse_closed(row)
+        refuse_closed(row)
         accounts = await session.execute(
             select(Account.login, Account.id).where(
                 Account.login.in_(logins), Account.is_disabled.is_(False)
@@ -225,36 +230,12 @@ async def delete_contest(
         await session.delete(row)
 
 
-def write_results(
-    contest: Contest, films: Sequence[ContestFilm], sheets: Sequence[ContestSheet]
-) -> None:
-    """Write what the pure ranking says into the films."""
-    candidates = [Candidate(film.id, film.position, film.category) for film in films]
-    given = [Sheet(sheet.film_id, sheet.points) for sheet in sheets]
-    ranked = rank_films(candidates, given, queries.read_criteria(contest), method=contest.method)
-    by_id = {film.id: film for film in films}
-    for one in ranked:
-        film = by_id[one.film_id]
-        film.score, film.place, film.category_place = one.score, one.place, one.category_place
-
-
 def number_criteria(criteria: Sequence[schemas.NewCriterion]) -> list[dict[str, Any]]:
     """Give criteria their keys: they only change while there are no points."""
     return [
         {"key": f"c{number}", "name": one.name, "weight": one.weight}
         for number, one in enumerate(criteria, start=1)
     ]
-
-
-def check_dates(starts_at: datetime, ends_at: datetime) -> None:
-    """Raises ``InputError``: 422, it would end before it begins."""
-    if ends_at <= starts_at:
-        raise InputError(
-            "ends_at: before it begins",
-            field="ends_at",
-            status=422,
-            title_zh="结束时间要晚于开始时间",
-        )
 
 
 async def _take(session: AsyncSession, contest_id: str, version: int, viewer: Viewer) -> Contest:
@@ -271,50 +252,6 @@ async def _take(session: AsyncSession, contest_id: str, version: int, viewer: Vi
         raise ConflictError("the contest was changed meanwhile", title_zh=STALE_ZH)
     row.version = version + 1
     return row
-
-
-def _refuse_closed(row: Contest) -> None:
-    if row.state is ContestState.CLOSED:
-        raise ConflictError("the contest is closed", title_zh="评比已经结束，不能再改")
-
-
-async def _check_films(
-    session: AsyncSession, row: Contest, films: Sequence[schemas.WantedFilm]
-) -> None:
-    ids = {film.lecture_id for film in films}
-    if len(ids) != len(films):
-        raise InputError(
-            "films: the same film twice", field="films", status=422, title_zh="同一部作品只能报一次"
-        )
-    query = (
-        select(LectureFilm.lecture_id)
-        .join(Lecture, Lecture.id == LectureFilm.lecture_id)
-        .where(LectureFilm.lecture_id.in_(ids), Lecture.deleted_at.is_(None))
-    )
-    if ids - set(await session.scalars(query)):
-        raise InputError(
-            "films: not in the film library",
-            field="films",
-            status=422,
-            title_zh="只有片库里的作品可以参评",
-        )
-    _check_categories((film.category for film in films), row.categories)
-
-
-def _check_categories(used: Iterable[str], categories: Sequence[str]) -> None:
-    if missing := set(used) - set(categories):
-        raise InputError(
-            f"categories: {min(missing)} is none of them",
-            field="categories",
-            status=422,
-            title_zh=f"这次评比没有“{min(missing)}”这个类别",
-        )
-
-
-async def _refuse_scored(session: AsyncSession, contest_id: str, film_ids: set[str]) -> None:
-    scored = {sheet.film_id for sheet in await queries.load_sheets(session, contest_id)}
-    if scored & film_ids:
-        raise ConflictError("a film has been scored", title_zh="已经有评委打分的作品不能移除")
 
 
 def _note(
