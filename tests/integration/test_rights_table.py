@@ -88,6 +88,20 @@ TABLE: dict[str, tuple[int, ...]] = {
     "getReviewPolicy": (401, 403, 403, 403, 200, 403, 200),
     "putReviewPolicy": (401, 403, 403, 403, 403, 403, 200),
     "getFilms": (200,) * 7,
+    "getContests": (200,) * 7,
+    "postContests": (401, 403, 403, 403, 201, 403, 201),
+    "getContestsByContestId": (404, 404, 404, 404, 200, 404, 200),  # It is a draft.
+    "patchContestsByContestId": (401, 403, 403, 403, 200, 403, 200),
+    "deleteContestsByContestId": (401, 403, 403, 403, 204, 403, 204),
+    "putContestsByContestIdFilms": (401, 403, 403, 403, 200, 403, 200),
+    "putContestsByContestIdJudges": (401, 403, 403, 403, 200, 403, 200),
+    "postContestsByContestIdOpen": (401, 403, 403, 403, 409, 403, 409),  # Without films.
+    "postContestsByContestIdClose": (401, 403, 403, 403, 409, 403, 409),  # Not open.
+    "getContestsByContestIdSheets": (401, 403, 403, 403, 409, 403, 409),  # Not closed.
+    "getJudging": (401, *(200,) * 6),
+    # None of them is a judge; what judges and the others see is in test_contests_api.py.
+    "getJudgingByContestId": (401, *(404,) * 6),
+    "putJudgingByContestIdFilmsByContestFilmId": (401, *(404,) * 6),
     "getForms": (200,) * 7,
     "putForms": (401, 403, 403, 403, 200, 403, 200),
     "getTags": (200,) * 7,
@@ -245,6 +259,15 @@ BODIES: dict[str, Any] = {
             for key in ("video", "audio", "staged", "micro", "film", "lecture", "document", "link")
         ]
     },
+    "postContests": {
+        "title": "评比", "starts_at": "2030-01-01T00:00:00Z", "ends_at": "2030-02-01T00:00:00Z",
+    },
+    "patchContestsByContestId": {"version": 1, "title": "新名"},
+    "putContestsByContestIdFilms": {"version": 1, "films": []},
+    "putContestsByContestIdJudges": {"version": 1, "logins": []},
+    "postContestsByContestIdOpen": {"version": 1},
+    "postContestsByContestIdClose": {"version": 1},
+    "putJudgingByContestIdFilmsByContestFilmId": {"points": {"c1": 90}},
     "postInstructors": {"name": "王五"},
     "patchInstructorsByInstructorId": {"level": "市级"},
     "postVenues": {"name": "城川", "kind": "scene"},
@@ -296,6 +319,7 @@ RAW: dict[str, dict[str, Any]] = {
         "headers": {"Content-Type": "application/octet-stream"},
     },
     "postCourseList": {"data": "编号,标题,类型\n1,第一课,资料\n".encode()},
+    "deleteContestsByContestId": {"params": {"version": "1"}},
     "deleteNoticesByNoticeId": {"params": {"version": "1"}},
     "getWatchingPositions": {"params": {"ids": "0" * 20}},
     "getSearch": {"params": {"q": "党史"}},
@@ -315,6 +339,7 @@ PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "series_id": ("/series", {"json": {"title": "系列"}}),
     "import_id": ("/roster-imports", RAW["postRosterImports"]),
     "instructor_id": ("/instructors", {"json": BODIES["postInstructors"]}),
+    "contest_id": ("/contests", {"json": BODIES["postContests"]}),
     "notice_id": ("/notices", {"json": BODIES["postNotices"]}),
     "order_id": ("/orders", {"json": BODIES["postOrders"]}),
     "venue_id": ("/venues", {"json": BODIES["postVenues"]}),
@@ -384,7 +409,11 @@ class _World:
         for name, (where, sent) in PLAIN.items():
             if f"{{{name}}}" in path:
                 made = await self.vod.call("POST", where, role=Role.ADMIN, **sent)
-                return {name: made.body["id"], "programme_id": "0" * 20}
+                return {
+                    name: made.body["id"],
+                    "programme_id": "0" * 20,
+                    "contest_film_id": "0" * 20,
+                }
         return None
 
     async def add_unit(self) -> str:

@@ -193,7 +193,7 @@ async def _write(
         values = _translate(given, names)
         change = lectures.LectureChange.model_validate(values)
         await count_version(session, lecture, None)
-        await write_entry(session, lecture, change.model_dump(exclude_unset=True))
+        await write_entry(session, lecture, change.model_dump(exclude_unset=True), now=now)
         detail = change.model_dump(mode="json", exclude_unset=True)
         note(session, lecture.id, "lecture.changed", viewer, now, **detail, is_imported=True)
         return "updated"
@@ -226,7 +226,7 @@ async def _insert(
     session.add(lecture)
     await session.flush()
     values = wanted.model_dump(exclude_unset=True, exclude={"title", "kind", "visibility"})
-    await write_entry(session, lecture, values)
+    await write_entry(session, lecture, values, now=now)
     detail = wanted.model_dump(mode="json", exclude_unset=True)
     note(session, lecture.id, "lecture.created", viewer, now, **detail, is_imported=True)
     return "inserted"

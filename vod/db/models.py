@@ -14,6 +14,7 @@ from vod.editing.models import Edit
 from vod.events.models import InboxEvent
 from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit, UnitAttempt, WorkerRow
 from vod.lectures.models import Lecture
+from vod.library.contests.models import Contest, ContestFilm, ContestJudge, ContestSheet
 from vod.library.forms.models import LectureForm, LectureTag
 from vod.library.models import (
     Instructor,
@@ -48,6 +49,10 @@ __all__ = [
     "Channel",
     "ChannelRun",
     "Clip",
+    "Contest",
+    "ContestFilm",
+    "ContestJudge",
+    "ContestSheet",
     "Edit",
     "Favourite",
     "InboxEvent",

@@ -48,6 +48,7 @@ class Lecture(HasId, Base):
         review_by: When somebody should look whether it is still true.
         external_id: What another catalogue or a course list calls it; unique among those present.
         audience: An audience rule; ``None`` is everybody.
+        featured_at: Since when it is a featured one 精品; ``None`` is not.
         version: Counts changes of what the catalogue says, so that nobody overwrites unseen ones.
         live_class_id: Unique: a class has exactly one replay (invariant 4).
         recording_version: Which version of the class's recording it plays; ``None`` without one.
@@ -98,6 +99,7 @@ class Lecture(HasId, Base):
     review_step: Mapped[int] = mapped_column(default=0)
     review_by: Mapped[date | None] = mapped_column(index=True)
     audience: Mapped[dict[str, Any] | None] = mapped_column(AUDIENCE)
+    featured_at: Mapped[datetime | None]
     source_label: Mapped[str | None] = mapped_column(String(LABEL_CHARS))
     licence: Mapped[str | None] = mapped_column(String(LABEL_CHARS))
     external_id: Mapped[str | None] = mapped_column(String(LABEL_CHARS))

@@ -91,6 +91,7 @@ def present_lecture(
         audience=AudienceRule.model_validate(lecture.audience or {})
         if may_edit_lectures(viewer)
         else None,
+        is_featured=lecture.featured_at is not None,
         version=lecture.version,
         visibility=lecture.visibility,
         publication=lecture.publication,

@@ -120,6 +120,7 @@ class Lecture(View):
     review_by: date | None
     review_step: int
     audience: AudienceRule | None
+    is_featured: bool
     version: int
     visibility: Visibility
     publication: Publication
@@ -158,6 +159,7 @@ class CatalogueEntry(Body):
         instructor_ids: Exactly these, in this order; so ``tags``.
         series_ids: Exactly these; at the end of those that are new to it.
         audience: Whom it is for; ``{}`` is everybody.
+        is_featured: A featured one 精品: with a badge, and in a list of its own.
     """
 
     description: LongText | None = None
@@ -175,6 +177,7 @@ class CatalogueEntry(Body):
     external_url: WebAddress | None = None
     review_by: Day | None = None
     audience: AudienceRule | None = None
+    is_featured: bool | None = None
 
 
 class LectureChange(CatalogueEntry):

@@ -44,6 +44,7 @@ class LectureFilter:
     tag: str | None = None
     instructor_id: str | None = None
     review_until: date | None = None
+    is_featured: bool | None = None
     deleted_after: datetime | None = None
 
 
@@ -95,6 +96,9 @@ def _build_conditions(wanted: LectureFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.instructor_id is not None:
         is_theirs = LectureInstructor.instructor_id == wanted.instructor_id
         yield Lecture.id.in_(select(LectureInstructor.lecture_id).where(is_theirs))
+    if wanted.is_featured is not None:
+        is_set = Lecture.featured_at.is_not(None)
+        yield is_set if wanted.is_featured else ~is_set
     if wanted.review_until is not None:
         yield Lecture.review_by <= wanted.review_until
 
@@ -153,7 +157,7 @@ async def change_lecture(
         lecture = await load_lecture(session, lecture_id, viewer)
         await count_version(session, lecture, change.version)
         await check_audience(session, change.audience)
-        await write_entry(session, lecture, change.model_dump(exclude_unset=True))
+        await write_entry(session, lecture, change.model_dump(exclude_unset=True), now=now)
         detail = change.model_dump(mode="json", exclude_unset=True)
         note(session, lecture_id, "lecture.changed", viewer, now, **detail)
 
@@ -201,7 +205,7 @@ async def create_lecture(
         await session.flush()
         await check_audience(session, wanted.audience)
         values = wanted.model_dump(exclude_unset=True, exclude={"title", "kind", "visibility"})
-        await write_entry(session, lecture, values)
+        await write_entry(session, lecture, values, now=now)
         detail = wanted.model_dump(mode="json", exclude_unset=True)
         note(session, lecture.id, "lecture.created", viewer, now, **detail)
         return lecture.id
@@ -229,7 +233,7 @@ async def change_many(
         order = {lecture_id: position for position, lecture_id in enumerate(ids)}
         for lecture in sorted(rows, key=lambda row: order[row.id]):
             await count_version(session, lecture, None)
-            await write_entry(session, lecture, values)
+            await write_entry(session, lecture, values, now=now)
             if change.add_tags:
                 await add_tags(session, lecture.id, change.add_tags)
             if change.add_to_series is not None:

@@ -67,6 +67,9 @@ class LecturesView(_LectureBase):
         review_until: Annotated[
             Day | None, Field(description="Only those to look through by that day, soonest first")
         ] = None,
+        featured: Annotated[
+            bool | None, Field(description="Only featured ones 精品, or only the others")
+        ] = None,
     ) -> r200[schemas.LecturePage]:
         """List lectures that whoever asks may see, newest first; of a series by position.
 
@@ -80,6 +83,7 @@ class LecturesView(_LectureBase):
             tag=tag,
             instructor_id=instructor_id,
             review_until=review_until,
+            is_featured=featured,
         )
         async with self.database.read() as session:
             rows, total = await service.load_lectures(session, page, wanted, self.viewer)

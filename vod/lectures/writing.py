@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import delete, select
@@ -21,7 +22,9 @@ CLEARABLE: Final = frozenset(
 )
 
 
-async def write_entry(session: AsyncSession, lecture: Lecture, values: Mapping[str, Any]) -> None:
+async def write_entry(
+    session: AsyncSession, lecture: Lecture, values: Mapping[str, Any], *, now: datetime
+) -> None:
     """Write the members of a ``CatalogueEntry`` that were sent.
 
     Args:
@@ -39,6 +42,7 @@ async def write_entry(session: AsyncSession, lecture: Lecture, values: Mapping[s
         await write_instructors(session, lecture.id, teachers)
     if (series_ids := rest.pop("series_ids", None)) is not None:
         await assign_series(session, lecture.id, list(dict.fromkeys(series_ids)))
+    _feature(lecture, rest.pop("is_featured", None), now)
     if "film" in rest:
         await write_film(session, lecture.id, rest.pop("film"))
     if (audience := rest.pop("audience", None)) is not None:
@@ -51,6 +55,12 @@ async def write_entry(session: AsyncSession, lecture: Lecture, values: Mapping[s
         if value is not None or name in CLEARABLE:
             setattr(lecture, name, value if value != "" or name not in CLEARABLE else None)
     await session.flush()
+
+
+def _feature(lecture: Lecture, is_featured: bool | None, now: datetime) -> None:  # noqa: FBT001 - read from a body
+    """A lecture that is featured already keeps its day."""
+    if is_featured is not None:
+        lecture.featured_at = (lecture.featured_at or now) if is_featured else None
 
 
 async def require_form(session: AsyncSession, key: str) -> None:

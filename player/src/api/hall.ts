@@ -25,6 +25,7 @@ type LectureQuery = ListQuery & {
   series_id?: string;
   publication?: Publication;
   form?: string;
+  featured?: boolean;
   instructor_id?: string;
 };
 

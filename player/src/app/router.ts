@@ -161,6 +161,39 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "noticeDesk.edit", needs: "edit", section: "desk" },
   },
   {
+    path: "/contests",
+    component: () => import("@/pages/contests/ContestsPage.vue"),
+    meta: { title: "contests.title", section: "library" },
+  },
+  {
+    path: "/exhibitions/:id",
+    component: withEngine(() => import("@/pages/contests/ExhibitionPage.vue")),
+    props: true,
+    meta: { title: "contests.title", section: "library" },
+  },
+  {
+    path: "/judging",
+    component: () => import("@/pages/contests/JudgingListPage.vue"),
+    meta: { title: "judging.title", isPersonal: true, section: "account" },
+  },
+  {
+    path: "/judging/:id",
+    component: withEngine(() => import("@/pages/contests/JudgingPage.vue")),
+    props: true,
+    meta: { title: "judging.title", isPersonal: true, section: "account" },
+  },
+  {
+    path: "/desk/contests",
+    component: () => import("@/pages/desk/contests/DeskContestsPage.vue"),
+    meta: { title: "contestDesk.title", needs: "edit", section: "desk" },
+  },
+  {
+    path: "/desk/contests/:id",
+    component: () => import("@/pages/desk/contests/ContestEditorPage.vue"),
+    props: true,
+    meta: { title: "contestDesk.edit", needs: "edit", section: "desk" },
+  },
+  {
     path: "/search",
     component: () => import("@/pages/search/SearchPage.vue"),
     meta: { title: "find.title", section: "search" },

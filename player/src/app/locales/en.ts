@@ -1,5 +1,6 @@
 /** Texts, English: the same keys as the Chinese ones, checked by the compiler. */
 import { channelsEn } from "./channels.en";
+import { contestsEn } from "./contests.en";
 import { catalogueEn } from "./catalogue.en";
 import { clipsEn } from "./clips.en";
 import { deskEn } from "./desk.en";
@@ -514,6 +515,7 @@ export const en: Texts = {
   ...editingEn,
   ...clipsEn,
   ...catalogueEn,
+  ...contestsEn,
   ...searchEn,
   ...peopleEn,
   ...channelsEn,

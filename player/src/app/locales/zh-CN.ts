@@ -1,5 +1,6 @@
 /** Texts, Chinese. Plain words; no jargon a member would have to look up. */
 import { channelsZh } from "./channels.zh-CN";
+import { contestsZh } from "./contests.zh-CN";
 import { catalogueZh } from "./catalogue.zh-CN";
 import { clipsZh } from "./clips.zh-CN";
 import { deskZh } from "./desk.zh-CN";
@@ -508,6 +509,7 @@ export const zhCN = {
   ...editingZh,
   ...clipsZh,
   ...catalogueZh,
+  ...contestsZh,
   ...searchZh,
   ...peopleZh,
   ...channelsZh,
