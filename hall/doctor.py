@@ -53,6 +53,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings.append(await _examine_ffmpeg(settings))
     findings.append(await _examine_av1(settings))
     findings.append(_examine_captions(settings))
+    findings.append(await _examine_oidc(settings))
     findings.append(await _examine_running(settings))
     return findings
 
@@ -194,6 +195,22 @@ def _examine_captions(settings: Settings) -> Finding:
     except HallError as error:
         return Finding(what, True, str(error), "see docs/decisions/0011-captions.md")
     return Finding(what, False, f"{model.name} ({model.kind}), {settings.captions_language}")
+
+
+async def _examine_oidc(settings: Settings) -> Finding:
+    from vod.identities.config import read_provider_blocking
+    from vod.identities.provider import Provider
+
+    what = "sign-in provider"
+    try:
+        config = read_provider_blocking(settings)
+        if config is None:
+            return Finding(what, False, "off: HALL_OIDC_ISSUER names none (optional)")
+        async with Provider(config) as provider:
+            await provider.load_metadata()
+    except HallError as error:
+        return Finding(what, True, str(error), "see docs/decisions/0020-oidc.md")
+    return Finding(what, False, config.issuer)
 
 
 async def _examine_running(settings: Settings) -> Finding:

@@ -27,6 +27,11 @@ TABLE: dict[str, tuple[int, ...]] = {
     "postAccounts": (401, 403, 403, 403, 403, 403, 201),
     "getAccountsByAccountId": (401, 403, 403, 403, 403, 403, 200),
     "patchAccountsByAccountId": (401, 403, 403, 403, 403, 403, 200),
+    "getOidc": (200,) * 7,
+    "getOidcStart": (404,) * 7,  # Off until it is configured.
+    "getOidcCallback": (404,) * 7,
+    "getIdentities": (401, *(200,) * 6),
+    "deleteIdentitiesByIdentityId": (401, *(404,) * 6),  # They have none.
     "getAudit": (401, 403, 403, 403, 403, 403, 200),
     # Units and members: here the unit admin has no unit; test_rights_of_units.py gives them one.
     "getOrgUnits": (401, 403, 403, 403, 200, 403, 200),

@@ -11,6 +11,7 @@ from vod.classes.models import LiveClass
 from vod.db.base import Base
 from vod.editing.models import Edit
 from vod.events.models import InboxEvent
+from vod.identities.models import IdentityLink, UsedState
 from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit, UnitAttempt, WorkerRow
 from vod.lectures.models import Lecture
 from vod.library.forms.models import LectureForm, LectureTag
@@ -47,6 +48,7 @@ __all__ = [
     "ChannelRun",
     "Edit",
     "Favourite",
+    "IdentityLink",
     "InboxEvent",
     "Instructor",
     "Job",
@@ -87,6 +89,7 @@ __all__ = [
     "UnitAttempt",
     "Upload",
     "UploadPart",
+    "UsedState",
     "Venue",
     "WatchRecord",
     "WorkerRow",

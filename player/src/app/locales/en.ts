@@ -2,6 +2,7 @@
 import { channelsEn } from "./channels.en";
 import { catalogueEn } from "./catalogue.en";
 import { editingEn } from "./editing.en";
+import { identitiesEn } from "./identities.en";
 import { peopleEn } from "./people.en";
 import { searchEn } from "./search.en";
 import { noticesEn } from "./notices.en";
@@ -508,6 +509,7 @@ export const en: Texts = {
   ...editingEn,
   ...catalogueEn,
   ...searchEn,
+  ...identitiesEn,
   ...peopleEn,
   ...channelsEn,
   ...menusEn,

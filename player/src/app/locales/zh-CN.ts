@@ -5,6 +5,7 @@ import { editingZh } from "./editing.zh-CN";
 import { noticesZh } from "./notices.zh-CN";
 import { learningZh } from "./learning.zh-CN";
 import { menusZh } from "./menus.zh-CN";
+import { identitiesZh } from "./identities.zh-CN";
 import { peopleZh } from "./people.zh-CN";
 import { searchZh } from "./search.zh-CN";
 
@@ -502,6 +503,7 @@ export const zhCN = {
   ...editingZh,
   ...catalogueZh,
   ...searchZh,
+  ...identitiesZh,
   ...peopleZh,
   ...channelsZh,
   ...menusZh,
