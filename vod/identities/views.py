@@ -250,10 +250,11 @@ class IdentityView(ApiView):
 
         Tags: session
         """
+        account_id = self.require_account()
         await service.unlink(
             self.database,
             require_id(identity_id, "identity"),
-            account_id=self.require_account(),
+            account_id=account_id,
             now=self.request.app[CLOCK].now(),
         )
         return respond_empty()
