@@ -338,8 +338,8 @@ class _World:
 
     async def fill(self, path: str, operation: str, visibility: str) -> str:
         """Make the object that ``path`` names, and put its ids there."""
-        if "{which}" in path:
-            return path.format(which="categories")
+        if "{which}" in path or "{identity_id}" in path:
+            return path.format(which="categories", identity_id="0" * 20)
         if (plain := await self._find_plain(path)) is not None:
             return path.format(**plain)
         if "{class_id}" in path:
