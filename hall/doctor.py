@@ -54,6 +54,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings.append(await _examine_av1(settings))
     findings.append(_examine_captions(settings))
     findings.append(_examine_font())
+    findings.append(await _examine_oidc(settings))
     findings.append(await _examine_running(settings))
     return findings
 
@@ -205,6 +206,22 @@ def _examine_font() -> Finding:
     if found is None:
         return Finding(what, False, "none for Chinese: install Noto Sans CJK (optional)")
     return Finding(what, False, str(found))
+
+
+async def _examine_oidc(settings: Settings) -> Finding:
+    from vod.identities.config import read_provider_blocking
+    from vod.identities.provider import Provider
+
+    what = "sign-in provider"
+    try:
+        config = read_provider_blocking(settings)
+        if config is None:
+            return Finding(what, False, "off: HALL_OIDC_ISSUER names none (optional)")
+        async with Provider(config) as provider:
+            await provider.load_metadata()
+    except HallError as error:
+        return Finding(what, True, str(error), "see docs/decisions/0017-oidc.md")
+    return Finding(what, False, config.issuer)
 
 
 async def _examine_running(settings: Settings) -> Finding:

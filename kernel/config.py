@@ -11,6 +11,7 @@ import tempfile
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -149,6 +150,33 @@ class Settings(BaseSettings):
         description="Language spoken in the lectures, told to the model; it never guesses.",
     )
 
+    # -- Sign-in through a provider (OpenID Connect) ---------------------------------------------
+    oidc_issuer: str | None = Field(
+        None, max_length=255, description="https://... of the sign-in provider; off when unset."
+    )
+    oidc_client_id: str | None = Field(None, description="Our name at the provider.")
+    oidc_client_secret: SecretStr | None = None
+    oidc_client_secret_file: Path | None = Field(
+        None, description="File that holds the client secret, instead of HALL_OIDC_CLIENT_SECRET."
+    )
+    oidc_label: str = Field(
+        "统一身份认证", min_length=1, max_length=40, description="Its name on the sign-in page."
+    )
+    oidc_scopes: str = Field(
+        "openid profile", pattern=r"^[!-~]+( [!-~]+)*$", description="Scopes to ask for."
+    )
+    oidc_match: Literal["staff_no", "phone", "login"] = Field(
+        "staff_no", description="What of an account the claim is compared with."
+    )
+    oidc_claim: str | None = Field(
+        None,
+        description="Claim that names the member: employee_number, phone_number or "
+        "preferred_username by default, after HALL_OIDC_MATCH.",
+    )
+    oidc_policy: Literal["link", "create"] = Field(
+        "link", description="link: only members of the roster; create: new members, too."
+    )
+
     # -- Log -------------------------------------------------------------------------------------
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_style: Literal["console", "json"] = "console"
@@ -195,6 +223,20 @@ class Settings(BaseSettings):
             raise ValueError("give HOST:PORT, e.g. 127.0.0.1:9100")
         return value
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _is_issuer(cls, value: str | None) -> str | None:
+        if value is not None and not is_safe_issuer(value):
+            raise ValueError("give https://..., or http:// on this machine; no query")
+        return value
+
+    @field_validator("oidc_scopes")
+    @classmethod
+    def _asks_openid(cls, value: str) -> str:
+        if "openid" not in value.split(" "):
+            raise ValueError("openid must be among them")
+        return value
+
     @field_validator("data", "run_dir", "inbox", "captions_model", mode="after")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
@@ -206,6 +248,12 @@ class Settings(BaseSettings):
             raise ValueError("HALL_TLS_CERT and HALL_TLS_KEY go together")
         if self.internal_bind and self.internal_secret is None:
             raise ValueError("HALL_INTERNAL_BIND needs HALL_INTERNAL_SECRET")
+        if (self.oidc_issuer is None) != (self.oidc_client_id is None):
+            raise ValueError("HALL_OIDC_ISSUER and HALL_OIDC_CLIENT_ID go together")
+        if self.oidc_client_secret and self.oidc_client_secret_file:
+            raise ValueError(
+                "give HALL_OIDC_CLIENT_SECRET or HALL_OIDC_CLIENT_SECRET_FILE, not both"
+            )
         if self.blobs_url and not (self.s3_access_key and self.s3_secret_key):
             raise ValueError("HALL_BLOBS_URL needs HALL_S3_ACCESS_KEY and HALL_S3_SECRET_KEY")
         return self
@@ -289,6 +337,18 @@ def split_list(value: str) -> tuple[str, ...]:
 def split_addresses(value: str) -> tuple[str, ...]:
     """Split a comma list of addresses; a comma inside a socket's path does not count."""
     return tuple(part.strip() for part in _NEXT_ADDRESS.split(value) if part.strip())
+
+
+def is_safe_issuer(url: str, *, may_query: bool = False) -> bool:
+    """Tell whether a sign-in provider may be spoken to there: HTTPS, or this very machine."""
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    is_plain = not parts.fragment and "@" not in parts.netloc and (may_query or not parts.query)
+    is_local = parts.scheme == "http" and host in {"localhost", "127.0.0.1", "::1"}
+    return bool(host) and is_plain and (parts.scheme == "https" or is_local)
 
 
 def _is_host_port(value: str) -> bool:

@@ -45,6 +45,7 @@ from vod.http.ready import INTERNAL_ROUTES as INTERNAL_READY_ROUTES
 from vod.http.ready import PUBLIC_ROUTES as READY_ROUTES
 from vod.http.routes import API_ROUTES, INTERNAL_ROUTES, MEDIA_ROUTES
 from vod.http.sessions import session_middleware
+from vod.identities.views import prepare_identities
 from vod.jobs.background import run_jobs
 from vod.jobs.metrics import JobsMetrics
 from vod.people.background import run_imports
@@ -164,6 +165,7 @@ def build_public_app(services: Services) -> web.Application:
     prepare_people(app)
     prepare_course_list(app)
     prepare_sharing(app)
+    prepare_identities(app)
     app.on_response_prepare.append(add_tus_header)
     app.on_startup.append(load_search_tables)
     app.add_routes([*API_ROUTES, *MEDIA_ROUTES, *READY_ROUTES])

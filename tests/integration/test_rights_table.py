@@ -27,6 +27,11 @@ TABLE: dict[str, tuple[int, ...]] = {
     "postAccounts": (401, 403, 403, 403, 403, 403, 201),
     "getAccountsByAccountId": (401, 403, 403, 403, 403, 403, 200),
     "patchAccountsByAccountId": (401, 403, 403, 403, 403, 403, 200),
+    "getOidc": (200,) * 7,
+    "getOidcStart": (404,) * 7,  # Off until it is configured.
+    "getOidcCallback": (404,) * 7,
+    "getIdentities": (401, *(200,) * 6),
+    "deleteIdentitiesByIdentityId": (401, *(404,) * 6),  # They have none.
     "getAudit": (401, 403, 403, 403, 403, 403, 200),
     # Units and members: here the unit admin has no unit; test_rights_of_units.py gives them one.
     "getOrgUnits": (401, 403, 403, 403, 200, 403, 200),
@@ -378,8 +383,8 @@ class _World:
 
     async def fill(self, path: str, operation: str, visibility: str) -> str:
         """Make the object that ``path`` names, and put its ids there."""
-        if "{which}" in path:
-            return path.format(which="categories")
+        if "{which}" in path or "{identity_id}" in path:
+            return path.format(which="categories", identity_id="0" * 20)
         if (plain := await self._find_plain(path)) is not None:
             return path.format(**plain)
         if "{class_id}" in path:

@@ -22,7 +22,16 @@ class PasswordChangeError(NotAllowedError):
 
 
 # What is open to whoever must choose a password first, besides everything that is not the API.
-OPEN_BEFORE_CHANGE: Final = frozenset({"/api/v1/session", "/api/v1/account", "/api/v1/config"})
+OPEN_BEFORE_CHANGE: Final = frozenset(
+    {
+        "/api/v1/session",
+        "/api/v1/account",
+        "/api/v1/config",
+        "/api/v1/oidc",
+        "/api/v1/oidc/start",
+        "/api/v1/oidc/callback",
+    }
+)
 
 
 def may_manage_accounts(viewer: Viewer) -> bool:

@@ -46,6 +46,11 @@ def build_password_keys(account_id: str) -> dict[str, Limit]:
     return {f"password:{account_id}": PAIR_LIMIT}
 
 
+def build_provider_keys(address: str, limit: Limit) -> dict[str, Limit]:
+    """Build the key that answers of a sign-in provider count under, by address."""
+    return {f"oidc:{_shorten(address)}": limit}
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -14,9 +14,9 @@ from vod.accounts.models import Account
 from vod.accounts.policy import may_manage_accounts
 from vod.accounts.roles import Role
 from vod.http.keys import CLOCK, PASSWORDS, SECRET
-from vod.http.origin import is_https, read_address, read_origin
+from vod.http.origin import read_address
 from vod.http.pagination import PageQuery, page_members
-from vod.http.sessions import SESSION, VIEWER_ID
+from vod.http.sessions import SESSION, VIEWER_ID, set_session_cookie
 from vod.http.types import SearchText
 from vod.http.view import ApiView, require_id, respond, respond_empty
 
@@ -56,14 +56,7 @@ class SessionView(ApiView):
                 token=result.token, csrf_token=csrf_token, account=render_account(result.account)
             )
         )
-        response.set_cookie(
-            sessions.SESSION_COOKIE,
-            result.token,
-            max_age=int(sessions.LIFETIME.total_seconds()),
-            httponly=True,
-            samesite="Lax",
-            secure=is_https(read_origin(self.request)),
-        )
+        set_session_cookie(self.request, response, result.token)
         return response
 
     async def get(self) -> r200[schemas.SessionInfo]:

@@ -12,6 +12,7 @@ from vod.clips.models import Clip
 from vod.db.base import Base
 from vod.editing.models import Edit
 from vod.events.models import InboxEvent
+from vod.identities.models import IdentityLink, UsedState
 from vod.jobs.models import Job, OutboxMessage, RenditionRow, Unit, UnitAttempt, WorkerRow
 from vod.lectures.models import Lecture
 from vod.library.contests.models import Contest, ContestFilm, ContestJudge, ContestSheet
@@ -55,6 +56,7 @@ __all__ = [
     "ContestSheet",
     "Edit",
     "Favourite",
+    "IdentityLink",
     "InboxEvent",
     "Instructor",
     "Job",
@@ -97,6 +99,7 @@ __all__ = [
     "UnitAttempt",
     "Upload",
     "UploadPart",
+    "UsedState",
     "Venue",
     "WatchRecord",
     "WorkerRow",

@@ -44,7 +44,7 @@ SECURITY_SCHEMES: Final = {
 # Reading these is for everybody; signing in is how one gets a session.
 OPEN_OPERATIONS: Final = frozenset({("post", "/api/v1/session")})
 PUBLIC_READS: Final = re.compile(
-    r"/api/v1/(session|home|config|live-classes|lectures|series|search|channels|airings)"
+    r"/api/v1/(session|home|config|oidc|live-classes|lectures|series|search|channels|airings)"
 )
 PRIVATE_READS: Final = re.compile(r"/(publish|jobs|programmes|clips|clips/\{clip_id\}/file)$")
 SHEETS: Final = frozenset(

@@ -20,6 +20,7 @@ from vod.desk.views import ROUTES as DESK_ROUTES
 from vod.editing.views import ROUTES as EDIT_ROUTES
 from vod.events.views import INTERNAL_ROUTES as EVENT_ROUTES
 from vod.home.views import ROUTES as HOME_ROUTES
+from vod.identities.views import ROUTES as IDENTITY_ROUTES
 from vod.jobs.views import INTERNAL_ROUTES as UNIT_ROUTES
 from vod.jobs.views import ROUTES as JOB_ROUTES
 from vod.lectures.views import ROUTES as LECTURE_ROUTES
@@ -45,6 +46,7 @@ from vod.watching.views import ROUTES as WATCHING_ROUTES
 
 API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *ACCOUNT_ROUTES,
+    *IDENTITY_ROUTES,
     *ORG_UNIT_ROUTES,
     *MEMBER_ROUTES,
     *ROSTER_ROUTES,

@@ -14,6 +14,7 @@ from vod.accounts.models import AccountSession
 from vod.accounts.policy import OPEN_BEFORE_CHANGE, PasswordChangeError
 from vod.accounts.roles import Viewer
 from vod.accounts.sessions import (
+    LIFETIME,
     MAX_TOKEN_CHARS,
     SESSION_COOKIE,
     VIEWER_COOKIE,
@@ -107,6 +108,18 @@ def _require_csrf_token(request: web.Request, row: AccountSession) -> None:
 def _is_sign_in(request: web.Request) -> bool:
     # Signing in over an old session must work; it needs the password and a JSON body.
     return request.method == "POST" and request.path == API_PREFIX + "session"
+
+
+def set_session_cookie(request: web.Request, response: web.Response, token: str) -> None:
+    """Give a new session to the browser."""
+    response.set_cookie(
+        SESSION_COOKIE,
+        token,
+        max_age=int(LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="Lax",
+        secure=is_https(read_origin(request)),
+    )
 
 
 def read_bearer(request: web.Request) -> str | None:

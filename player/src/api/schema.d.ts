@@ -272,6 +272,158 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/contests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List contests, the latest first; drafts are for editors.
+         * @description List contests, the latest first; drafts are for editors.
+         */
+        get: operations["getContests"];
+        put?: never;
+        /**
+         * Prepare a contest; it is a draft.
+         * @description Prepare a contest; it is a draft.
+         */
+        post: operations["postContests"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contests/{contest_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a contest; once it is closed with the ranked films, in the exhibition's order.
+         * @description Show a contest; once it is closed with the ranked films, in the exhibition's order.
+         */
+        get: operations["getContestsByContestId"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a contest with its scores; the films stay in the library.
+         * @description Delete a contest with its scores; the films stay in the library.
+         */
+        delete: operations["deleteContestsByContestId"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a contest over the version that was seen. Members left out stay.
+         * @description Change a contest over the version that was seen. Members left out stay.
+         */
+        patch: operations["patchContestsByContestId"];
+        trace?: never;
+    };
+    "/api/v1/contests/{contest_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rank the films and publish the results.
+         * @description Rank the films and publish the results.
+         */
+        post: operations["postContestsByContestIdClose"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contests/{contest_id}/films": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the programme: films of the film library, and who enters them.
+         * @description Set the programme: films of the film library, and who enters them.
+         */
+        put: operations["putContestsByContestIdFilms"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contests/{contest_id}/judges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set who scores.
+         * @description Set who scores.
+         */
+        put: operations["putContestsByContestIdJudges"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contests/{contest_id}/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let the judges score; the rules stay as they are from now on.
+         * @description Let the judges score; the rules stay as they are from now on.
+         */
+        post: operations["postContestsByContestIdOpen"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contests/{contest_id}/sheets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what every judge gave, for the desk of a closed contest.
+         * @description Show what every judge gave, for the desk of a closed contest.
+         */
+        get: operations["getContestsByContestIdSheets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/course-list": {
         parameters: {
             query?: never;
@@ -439,6 +591,46 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the identities that open one's account.
+         * @description List the identities that open one's account.
+         */
+        get: operations["getIdentities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/identities/{identity_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Unlink an identity from one's account.
+         * @description Unlink an identity from one's account.
+         */
+        delete: operations["deleteIdentitiesByIdentityId"];
         options?: never;
         head?: never;
         patch?: never;
@@ -638,6 +830,66 @@ export interface paths {
          * @description Try again whatever failed in a job.
          */
         post: operations["postJobsByJobIdRetry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/judging": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the contests in which whoever asks is a judge, the latest first.
+         * @description List the contests in which whoever asks is a judge, the latest first.
+         */
+        get: operations["getJudging"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/judging/{contest_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the films to score with the own points: nothing of who entered, nor of others.
+         * @description Show the films to score with the own points: nothing of who entered, nor of others.
+         */
+        get: operations["getJudgingByContestId"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/judging/{contest_id}/films/{contest_film_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Score a film, or score it anew, while it is time.
+         * @description Score a film, or score it anew, while it is time.
+         */
+        put: operations["putJudgingByContestIdFilmsByContestFilmId"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1694,6 +1946,66 @@ export interface paths {
          * @description Withdraw a notice; one that waits for its time becomes a draft again.
          */
         post: operations["postNoticesByNoticeIdWithdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell whether one can sign in through a provider, and whether it answers.
+         * @description Tell whether one can sign in through a provider, and whether it answers.
+         */
+        get: operations["getOidc"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/oidc/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Come back from the provider. Sets the cookie ``hall_session``.
+         * @description Come back from the provider. Sets the cookie ``hall_session``.
+         */
+        get: operations["getOidcCallback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/oidc/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Go to the provider to sign in there.
+         * @description Go to the provider to sign in there.
+         */
+        get: operations["getOidcStart"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3269,6 +3581,248 @@ export interface components {
          */
         ClipShape: "landscape" | "crop" | "blur";
         /**
+         * Contest
+         * @description A contest with what may be known of it.
+         *
+         *     Attributes:
+         *         films: In the order of the exhibition once it is closed, for the desk in the order of the
+         *             programme before; nobody else is shown films before the end.
+         *         judges: For the desk, else empty.
+         */
+        Contest: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Description */
+            description: string;
+            /** Categories */
+            categories: string[];
+            /** Criteria */
+            criteria: components["schemas"]["Criterion"][];
+            method: components["schemas"]["Method"];
+            exhibition_order: components["schemas"]["ExhibitionOrder"];
+            standing: components["schemas"]["ContestStanding"];
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Closed At */
+            closed_at: string | null;
+            /** Films Count */
+            films_count: number;
+            /** Version */
+            version: number;
+            /** May Manage */
+            may_manage: boolean;
+            /** Is Judge */
+            is_judge: boolean;
+            /** Films */
+            films: components["schemas"]["ContestFilm"][];
+            /** Judges */
+            judges: components["schemas"]["ContestJudge"][];
+        };
+        /**
+         * ContestChange
+         * @description Members left out stay.
+         *
+         *     Categories, criteria and method stay as they are once it is open, the dates once it is closed.
+         */
+        ContestChange: {
+            /** Version */
+            version: number;
+            /**
+             * Title
+             * @default null
+             */
+            title?: string | null;
+            /**
+             * Starts At
+             * @default null
+             */
+            starts_at?: string | null;
+            /**
+             * Ends At
+             * @default null
+             */
+            ends_at?: string | null;
+            /**
+             * Description
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * Categories
+             * @default null
+             */
+            categories?: string[] | null;
+            /**
+             * Criteria
+             * @default null
+             */
+            criteria?: components["schemas"]["NewCriterion"][] | null;
+            /** @default null */
+            method?: components["schemas"]["Method"] | null;
+            /** @default null */
+            exhibition_order?: components["schemas"]["ExhibitionOrder"] | null;
+        };
+        /**
+         * ContestClosing
+         * @description Publish the results; ``accepts_missing`` also if not every judge has scored every film.
+         */
+        ContestClosing: {
+            /** Version */
+            version: number;
+            /**
+             * Accepts Missing
+             * @default false
+             */
+            accepts_missing?: boolean;
+        };
+        /**
+         * ContestFilm
+         * @description A film of a contest.
+         *
+         *     Attributes:
+         *         number: Its place in the programme, from 1.
+         *         scores_count: How many judges have scored it; for the desk, else null.
+         *         score: The result, null before the contest is closed; so the places.
+         */
+        ContestFilm: {
+            /** Id */
+            id: string;
+            /** Number */
+            number: number;
+            /** Category */
+            category: string;
+            /** Entrant */
+            entrant: string;
+            /** Scores Count */
+            scores_count: number | null;
+            /** Score */
+            score: number | null;
+            /** Place */
+            place: number | null;
+            /** Category Place */
+            category_place: number | null;
+            lecture: components["schemas"]["Lecture"];
+        };
+        /**
+         * ContestJudge
+         * @description Who scores; ``scores_count`` says how many films they have done.
+         */
+        ContestJudge: {
+            /** Account Id */
+            account_id: string;
+            /** Login */
+            login: string;
+            /** Name */
+            name: string;
+            /** Scores Count */
+            scores_count: number;
+        };
+        /**
+         * ContestOpening
+         * @description The version that was seen.
+         */
+        ContestOpening: {
+            /** Version */
+            version: number;
+        };
+        /**
+         * ContestPage
+         * @description Contests, the latest first.
+         */
+        ContestPage: {
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+            /** Items */
+            items: components["schemas"]["ContestRow"][];
+        };
+        /**
+         * ContestRow
+         * @description A contest in a list.
+         *
+         *     Attributes:
+         *         may_manage: May change it now; a judge may not while it is open.
+         *         is_judge: Whoever asks scores in it.
+         */
+        ContestRow: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Description */
+            description: string;
+            /** Categories */
+            categories: string[];
+            /** Criteria */
+            criteria: components["schemas"]["Criterion"][];
+            method: components["schemas"]["Method"];
+            exhibition_order: components["schemas"]["ExhibitionOrder"];
+            standing: components["schemas"]["ContestStanding"];
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Closed At */
+            closed_at: string | null;
+            /** Films Count */
+            films_count: number;
+            /** Version */
+            version: number;
+            /** May Manage */
+            may_manage: boolean;
+            /** Is Judge */
+            is_judge: boolean;
+        };
+        /**
+         * ContestSheet
+         * @description What a judge gave a film; ``mark`` is the weighted mean.
+         */
+        ContestSheet: {
+            /** Film Id */
+            film_id: string;
+            /** Judge Name */
+            judge_name: string;
+            /** Points */
+            points: {
+                [key: string]: number;
+            };
+            /** Mark */
+            mark: number;
+        };
+        /**
+         * ContestSheets
+         * @description All that was given, so that anybody can compute the ranking again.
+         */
+        ContestSheets: {
+            /** Items */
+            items: components["schemas"]["ContestSheet"][];
+        };
+        /**
+         * ContestStanding
+         * @description What a contest is at a moment.
+         * @enum {string}
+         */
+        ContestStanding: "draft" | "upcoming" | "judging" | "ended" | "closed";
+        /**
          * CourseListError
          * @description What is wrong with a row, as the sheet numbers it.
          */
@@ -3400,6 +3954,15 @@ export interface components {
             /** May Grant */
             may_grant: boolean;
             code: components["schemas"]["OneTimeCode"];
+        };
+        /** Criterion */
+        Criterion: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            /** Weight */
+            weight: number;
         };
         /** CueBody */
         CueBody: {
@@ -3606,6 +4169,12 @@ export interface components {
             is_finished: boolean;
         };
         /**
+         * ExhibitionOrder
+         * @description In which order the exhibition plays.
+         * @enum {string}
+         */
+        ExhibitionOrder: "ranking" | "programme";
+        /**
          * FailedUnit
          * @description A unit that failed for good and waits for a person.
          */
@@ -3773,6 +4342,33 @@ export interface components {
         IceServer: {
             /** Urls */
             urls: string[];
+        };
+        /**
+         * Identity
+         * @description An identity at a provider that opens one's account.
+         */
+        Identity: {
+            /** Id */
+            id: string;
+            /** Label */
+            label: string;
+            /** Issuer */
+            issuer: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Last Sign In At
+             * Format: date-time
+             */
+            last_sign_in_at: string;
+        };
+        /** IdentityList */
+        IdentityList: {
+            /** Items */
+            items: components["schemas"]["Identity"][];
         };
         /**
          * ImportCounts
@@ -4101,6 +4697,92 @@ export interface components {
             reason: string | null;
         };
         /**
+         * Judging
+         * @description A contest as its judges see it.
+         */
+        Judging: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            standing: components["schemas"]["ContestStanding"];
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Films Count */
+            films_count: number;
+            /** Scores Count */
+            scores_count: number;
+            /** Description */
+            description: string;
+            /** Criteria */
+            criteria: components["schemas"]["Criterion"][];
+            /** Films */
+            films: components["schemas"]["JudgingFilm"][];
+        };
+        /**
+         * JudgingFilm
+         * @description A film as its judges see it: nothing of who entered it, nothing of the other judges.
+         *
+         *     ``points`` are the own ones, null before there are any.
+         */
+        JudgingFilm: {
+            /** Id */
+            id: string;
+            /** Number */
+            number: number;
+            /** Title */
+            title: string;
+            /** Category */
+            category: string;
+            /** Duration S */
+            duration_s: number;
+            /** Poster Url */
+            poster_url: string | null;
+            playback: components["schemas"]["ReplayPlayback"] | null;
+            /** Points */
+            points: {
+                [key: string]: number;
+            } | null;
+        };
+        /** JudgingList */
+        JudgingList: {
+            /** Items */
+            items: components["schemas"]["JudgingRow"][];
+        };
+        /**
+         * JudgingRow
+         * @description A contest in which one judges; ``scores_count`` of the own ones.
+         */
+        JudgingRow: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            standing: components["schemas"]["ContestStanding"];
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Films Count */
+            films_count: number;
+            /** Scores Count */
+            scores_count: number;
+        };
+        /**
          * KeptRange
          * @description Half-open, in seconds of the uncut lecture.
          */
@@ -4166,6 +4848,8 @@ export interface components {
             /** Review Step */
             review_step: number;
             audience: components["schemas"]["AudienceRule"] | null;
+            /** Is Featured */
+            is_featured: boolean;
             /** Version */
             version: number;
             visibility: components["schemas"]["Visibility"];
@@ -4286,6 +4970,11 @@ export interface components {
             review_by?: string | null;
             /** @default null */
             audience?: components["schemas"]["AudienceRule"] | null;
+            /**
+             * Is Featured
+             * @default null
+             */
+            is_featured?: boolean | null;
             /**
              * Title
              * @default null
@@ -4875,6 +5564,12 @@ export interface components {
             saved_at: string;
         };
         /**
+         * Method
+         * @description How the marks of the judges become one score.
+         * @enum {string}
+         */
+        Method: "mean" | "trimmed";
+        /**
          * Move
          * @description What somebody, or the clock, does.
          * @enum {string}
@@ -4968,6 +5663,74 @@ export interface components {
              * @default 60
              */
             limit_mb?: number;
+        };
+        /**
+         * NewContest
+         * @description A contest to be prepared; it begins as a draft that nobody but editors sees.
+         */
+        NewContest: {
+            /** Title */
+            title: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Categories
+             * @default [
+             *       "典型事迹片",
+             *       "微视频",
+             *       "纪录片",
+             *       "培训片",
+             *       "文艺片",
+             *       "新媒体课件",
+             *       "视频党课"
+             *     ]
+             */
+            categories?: string[];
+            /**
+             * Criteria
+             * @default [
+             *       {
+             *         "name": "主题内容",
+             *         "weight": 40
+             *       },
+             *       {
+             *         "name": "艺术表现",
+             *         "weight": 30
+             *       },
+             *       {
+             *         "name": "制作水平",
+             *         "weight": 30
+             *       }
+             *     ]
+             */
+            criteria?: components["schemas"]["NewCriterion"][];
+            /** @default trimmed */
+            method?: components["schemas"]["Method"];
+            /** @default ranking */
+            exhibition_order?: components["schemas"]["ExhibitionOrder"];
+        };
+        /**
+         * NewCriterion
+         * @description What is scored from 0 to 100; the weights are relative to each other.
+         */
+        NewCriterion: {
+            /** Name */
+            name: string;
+            /** Weight */
+            weight: number;
         };
         /** NewInstructor */
         NewInstructor: {
@@ -5090,6 +5853,11 @@ export interface components {
             review_by?: string | null;
             /** @default null */
             audience?: components["schemas"]["AudienceRule"] | null;
+            /**
+             * Is Featured
+             * @default null
+             */
+            is_featured?: boolean | null;
             /** Title */
             title: string;
             /**
@@ -6793,6 +7561,18 @@ export interface components {
             password: string;
         };
         /**
+         * SignInProvider
+         * @description The provider as the sign-in page shows it; ``label`` is empty when it is off.
+         */
+        SignInProvider: {
+            /** Is Enabled */
+            is_enabled: boolean;
+            /** Is Reachable */
+            is_reachable: boolean;
+            /** Label */
+            label: string;
+        };
+        /**
          * SignedIn
          * @description A new session: the token for programs, the cookie (set beside it) for browsers.
          */
@@ -7384,12 +8164,47 @@ export interface components {
             is_required?: boolean;
         };
         /**
+         * WantedFilm
+         * @description A film of the film library, and who enters it.
+         */
+        WantedFilm: {
+            /** Lecture Id */
+            lecture_id: string;
+            /** Category */
+            category: string;
+            /**
+             * Entrant
+             * @default
+             */
+            entrant?: string;
+        };
+        /**
+         * WantedFilms
+         * @description All films in the order of the programme; sheets of films that stay are kept.
+         */
+        WantedFilms: {
+            /** Version */
+            version: number;
+            /** Films */
+            films: components["schemas"]["WantedFilm"][];
+        };
+        /**
          * WantedForms
          * @description The whole list in order; one that is left out is removed if no lecture has it.
          */
         WantedForms: {
             /** Items */
             items: components["schemas"]["Form"][];
+        };
+        /**
+         * WantedJudges
+         * @description All judges, by the names they sign in with.
+         */
+        WantedJudges: {
+            /** Version */
+            version: number;
+            /** Logins */
+            logins: string[];
         };
         /**
          * WantedMove
@@ -7454,6 +8269,16 @@ export interface components {
              * @default true
              */
             is_by_others?: boolean;
+        };
+        /**
+         * WantedSheet
+         * @description Points for every criterion, by its key.
+         */
+        WantedSheet: {
+            /** Points */
+            points: {
+                [key: string]: number;
+            };
         };
         /**
          * WatchReport
@@ -8854,6 +9679,827 @@ export interface operations {
             };
         };
     };
+    getContests: {
+        parameters: {
+            query?: {
+                /** @description From 1 */
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContestPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postContests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewContest"];
+            };
+        };
+        responses: {
+            /** @description A draft; open it when films and judges are there. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getContestsByContestId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteContestsByContestId: {
+        parameters: {
+            query: {
+                /** @description The one that was seen */
+                version: number;
+            };
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchContestsByContestId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContestChange"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postContestsByContestIdClose: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContestClosing"];
+            };
+        };
+        responses: {
+            /** @description With the results. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putContestsByContestIdFilms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedFilms"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putContestsByContestIdJudges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedJudges"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postContestsByContestIdOpen: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContestOpening"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contest"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getContestsByContestIdSheets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All sheets. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContestSheets"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getCourseList: {
         parameters: {
             query?: {
@@ -9487,6 +11133,109 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Home"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getIdentities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteIdentitiesByIdentityId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Something else went wrong */
@@ -10431,6 +12180,210 @@ export interface operations {
             };
         };
     };
+    getJudging: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JudgingList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getJudgingByContestId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Judging"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putJudgingByContestIdFilmsByContestFilmId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contest_id: string;
+                contest_film_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedSheet"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Judging"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getLectures: {
         parameters: {
             query?: {
@@ -10452,6 +12405,8 @@ export interface operations {
                 instructor_id?: string;
                 /** @description Only those to look through by that day, soonest first */
                 review_until?: string;
+                /** @description Only featured ones 精品, or only the others */
+                featured?: boolean;
                 /** @description From 1 */
                 page?: number;
                 page_size?: number;
@@ -15548,6 +17503,115 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOidc: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInProvider"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOidcCallback: {
+        parameters: {
+            query?: {
+                code?: string;
+                state?: string;
+                error?: string;
+                iss?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the sign-in page, which goes on to ``next`` or says what is wrong. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something else went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOidcStart: {
+        parameters: {
+            query?: {
+                /** @description Path to go on to */
+                next?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the provider, or back to the sign-in page when it does not answer. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unprocessable Entity */
             422: {

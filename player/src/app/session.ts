@@ -55,6 +55,11 @@ export const useSession = defineStore("session", () => {
     accept(await hall.session());
     void bringPoints();
   }
+  /** Somebody signed in elsewhere and came back with a new session. */
+  async function resume(): Promise<void> {
+    accept(await hall.session());
+    if (account.value) void bringPoints();
+  }
   async function signOut(): Promise<void> {
     await hall.signOut();
     accept(await hall.session());
@@ -79,6 +84,7 @@ export const useSession = defineStore("session", () => {
     ensure,
     accept,
     signIn,
+    resume,
     signOut,
   };
 });

@@ -6,6 +6,7 @@ import { clipsEn } from "./clips.en";
 import { deskEn } from "./desk.en";
 import { editingEn } from "./editing.en";
 import { ordersEn } from "./orders.en";
+import { identitiesEn } from "./identities.en";
 import { peopleEn } from "./people.en";
 import { searchEn } from "./search.en";
 import { noticesEn } from "./notices.en";
@@ -517,6 +518,7 @@ export const en: Texts = {
   ...catalogueEn,
   ...contestsEn,
   ...searchEn,
+  ...identitiesEn,
   ...peopleEn,
   ...channelsEn,
   ...menusEn,

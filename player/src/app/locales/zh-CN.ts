@@ -10,6 +10,7 @@ import { learningZh } from "./learning.zh-CN";
 import { sharingZh } from "./sharing.zh-CN";
 import { menusZh } from "./menus.zh-CN";
 import { ordersZh } from "./orders.zh-CN";
+import { identitiesZh } from "./identities.zh-CN";
 import { peopleZh } from "./people.zh-CN";
 import { searchZh } from "./search.zh-CN";
 
@@ -511,6 +512,7 @@ export const zhCN = {
   ...catalogueZh,
   ...contestsZh,
   ...searchZh,
+  ...identitiesZh,
   ...peopleZh,
   ...channelsZh,
   ...menusZh,
