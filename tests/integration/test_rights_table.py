@@ -162,6 +162,17 @@ TABLE: dict[str, tuple[int, ...]] = {
     "deleteNoticesByNoticeId": (401, 403, 403, 403, 204, 403, 204),
     "postNoticesByNoticeIdPublish": (401, 403, 403, 403, 200, 403, 200),
     "postNoticesByNoticeIdWithdraw": (401, 403, 403, 403, 409, 403, 409),  # Not published.
+    "getWebhooks": (401, 403, 403, 403, 403, 403, 200),
+    "postWebhooks": (401, 403, 403, 403, 403, 403, 201),
+    "getWebhooksByWebhookId": (401, 403, 403, 403, 403, 403, 200),
+    "patchWebhooksByWebhookId": (401, 403, 403, 403, 403, 403, 200),
+    "deleteWebhooksByWebhookId": (401, 403, 403, 403, 403, 403, 204),
+    "postWebhooksByWebhookIdRotate": (401, 403, 403, 403, 403, 403, 200),
+    "postWebhooksByWebhookIdPing": (401, 403, 403, 403, 403, 403, 201),
+    "getWebhooksByWebhookIdDeliveries": (401, 403, 403, 403, 403, 403, 200),
+    "postWebhooksByWebhookIdDeliveriesByDeliveryIdResend": (401, 403, 403, 403, 403, 403, 404),
+    "getMessages": (401, 403, 403, 403, 403, 403, 200),
+    "postMessages": (401, 403, 403, 403, 403, 403, 409),  # No way is configured.
     "getChannels": (200,) * 7,
     "postChannels": (401, 403, 403, 403, 201, 403, 201),
     "getChannelsByChannelId": (200,) * 7,
@@ -253,6 +264,9 @@ BODIES: dict[str, Any] = {
     "patchNoticesByNoticeId": {"version": 1, "title": "新名"},
     "postNoticesByNoticeIdPublish": {"version": 1},
     "postNoticesByNoticeIdWithdraw": {"version": 1},
+    "postWebhooks": {"url": "https://receiver.example/hook", "kinds": ["notice.sent"]},
+    "patchWebhooksByWebhookId": {"description": "新名"},
+    "postMessages": {"to": "operator@hall.example"},
     "postChannels": {"title": "频道"},
     "patchChannelsByChannelId": {"title": "新名"},
     "postChannelsByChannelIdProgrammes": {
@@ -297,6 +311,7 @@ PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "import_id": ("/roster-imports", RAW["postRosterImports"]),
     "instructor_id": ("/instructors", {"json": BODIES["postInstructors"]}),
     "notice_id": ("/notices", {"json": BODIES["postNotices"]}),
+    "webhook_id": ("/webhooks", {"json": BODIES["postWebhooks"]}),
     "venue_id": ("/venues", {"json": BODIES["postVenues"]}),
     "entry_id": ("/recommendations/entries", {"json": BODIES["postRecommendationsEntries"]}),
     "channel_id": ("/channels", {"json": {"title": "频道", "visibility": "public"}}),
@@ -364,7 +379,8 @@ class _World:
         for name, (where, sent) in PLAIN.items():
             if f"{{{name}}}" in path:
                 made = await self.vod.call("POST", where, role=Role.ADMIN, **sent)
-                return {name: made.body["id"], "programme_id": "0" * 20}
+                made_id = made.body["webhook"]["id"] if name == "webhook_id" else made.body["id"]
+                return {name: made_id, "programme_id": "0" * 20, "delivery_id": "0" * 20}
         return None
 
     async def add_unit(self) -> str:

@@ -26,6 +26,7 @@ from vod.library.models import (
 from vod.material.models import Material
 from vod.menus.models import Menu, MenuVersion, Recommendation
 from vod.notices.models import Notice
+from vod.notify.models import OutgoingMessage
 from vod.people.models import MemberCategory, MemberLevel, RosterImport
 from vod.posters.models import OwnPoster
 from vod.recordings.models import Recording
@@ -35,6 +36,7 @@ from vod.storage.models import OrphanListing
 from vod.units.models import OrgTree, OrgUnit
 from vod.uploads.models import Upload, UploadPart
 from vod.watching.models import Favourite, WatchRecord
+from vod.webhooks.models import OutgoingEvent, Webhook, WebhookDelivery
 
 __all__ = [
     "Account",
@@ -68,6 +70,8 @@ __all__ = [
     "OrgUnit",
     "OrphanListing",
     "OutboxMessage",
+    "OutgoingEvent",
+    "OutgoingMessage",
     "OwnPoster",
     "Programme",
     "Recommendation",
@@ -89,5 +93,7 @@ __all__ = [
     "UploadPart",
     "Venue",
     "WatchRecord",
+    "Webhook",
+    "WebhookDelivery",
     "WorkerRow",
 ]
