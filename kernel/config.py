@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from kernel.config_outgoing import OutgoingSettings
 from kernel.errors import SettingsError
 
 MAX_SOCKET_PATH_CHARS = 90  # sun_path holds 104 bytes on macOS, 108 on Linux, names included.
@@ -25,7 +26,7 @@ Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(BaseSettings):
+class Settings(OutgoingSettings):
     """Everything an operator can set. Each field is ``HALL_`` + its name in capitals."""
 
     model_config = SettingsConfigDict(

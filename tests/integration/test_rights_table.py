@@ -196,6 +196,17 @@ TABLE: dict[str, tuple[int, ...]] = {
     "getCourseList": (401, 403, 403, 403, 200, 403, 200),
     "postCourseList": (401, 403, 403, 403, 200, 403, 200),
     "getCourseListTemplate": (401, 403, 403, 403, 200, 403, 200),
+    "getWebhooks": (401, 403, 403, 403, 403, 403, 200),
+    "postWebhooks": (401, 403, 403, 403, 403, 403, 201),
+    "getWebhooksByWebhookId": (401, 403, 403, 403, 403, 403, 200),
+    "patchWebhooksByWebhookId": (401, 403, 403, 403, 403, 403, 200),
+    "deleteWebhooksByWebhookId": (401, 403, 403, 403, 403, 403, 204),
+    "postWebhooksByWebhookIdRotate": (401, 403, 403, 403, 403, 403, 200),
+    "postWebhooksByWebhookIdPing": (401, 403, 403, 403, 403, 403, 201),
+    "getWebhooksByWebhookIdDeliveries": (401, 403, 403, 403, 403, 403, 200),
+    "postWebhooksByWebhookIdDeliveriesByDeliveryIdResend": (401, 403, 403, 403, 403, 403, 404),
+    "getMessages": (401, 403, 403, 403, 403, 403, 200),
+    "postMessages": (401, 403, 403, 403, 403, 403, 409),  # No way is configured.
     "getChannels": (200,) * 7,
     "postChannels": (401, 403, 403, 403, 201, 403, 201),
     "getChannelsByChannelId": (200,) * 7,
@@ -299,6 +310,9 @@ BODIES: dict[str, Any] = {
     "postNoticesByNoticeIdWithdraw": {"version": 1},
     "postOrders": {"kind": "wish", "title": "宪法宣讲"},
     "postOrdersByOrderIdMoves": {"version": 1, "move": "decline", "text": "已有同样的课"},
+    "postWebhooks": {"url": "https://receiver.example/hook", "kinds": ["notice.sent"]},
+    "patchWebhooksByWebhookId": {"description": "新名"},
+    "postMessages": {"to": "operator@hall.example"},
     "postChannels": {"title": "频道"},
     "patchChannelsByChannelId": {"title": "新名"},
     "postChannelsByChannelIdProgrammes": {
@@ -347,6 +361,7 @@ PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "contest_id": ("/contests", {"json": BODIES["postContests"]}),
     "notice_id": ("/notices", {"json": BODIES["postNotices"]}),
     "order_id": ("/orders", {"json": BODIES["postOrders"]}),
+    "webhook_id": ("/webhooks", {"json": BODIES["postWebhooks"]}),
     "venue_id": ("/venues", {"json": BODIES["postVenues"]}),
     "entry_id": ("/recommendations/entries", {"json": BODIES["postRecommendationsEntries"]}),
     "channel_id": ("/channels", {"json": {"title": "频道", "visibility": "public"}}),
@@ -419,6 +434,8 @@ class _World:
                     "programme_id": "0" * 20,
                     "contest_film_id": "0" * 20,
                 }
+                made_id = made.body["webhook"]["id"] if name == "webhook_id" else made.body["id"]
+                return {name: made_id, "programme_id": "0" * 20, "delivery_id": "0" * 20}
         return None
 
     async def add_unit(self) -> str:

@@ -29,6 +29,8 @@ from vod.jobs.planning import EDIT_LECTURE
 from vod.jobs.policy import JobState
 from vod.jobs.queries import change, set_renditions
 from vod.lectures.models import Lecture, LectureState
+from vod.webhooks.emit import emit_lecture
+from vod.webhooks.kinds import EventKind
 
 MAX_DURATION_S: Final = 7 * 24 * 3600  # Longer than any class; keeps a broken report out.
 
@@ -110,6 +112,9 @@ async def _flip(session: AsyncSession, job: Job, report: AssetReport, *, now: da
     if pointers is None:
         return False
     values: dict[str, Any] = {**pointers}
+    is_ready = "asset_id" in pointers and not report.is_partial
+    if is_ready and lecture.state is not LectureState.READY:
+        emit_lecture(session, EventKind.REPLAY_READY, lecture, now=now)
     if "asset_id" in pointers:
         values["state"] = LectureState.PLAYABLE if report.is_partial else LectureState.READY
         values["published_at"] = now

@@ -22,6 +22,7 @@ from vod.classes.queries import lock_class
 from vod.classes.service import mark_end
 from vod.classes.states import ClassState, Trigger, advance
 from vod.db.engine import Database
+from vod.webhooks.emit import emit_class
 
 BATCH_COUNT: Final = 50  # Wishes carried per round; the rest in the next one.
 DEFAULT_REASON: Final = "the class was ended"
@@ -54,9 +55,11 @@ async def _end_without_streamer(database: Database, live_class_id: str, *, now: 
         row = await lock_class(session, live_class_id)
         if row.end_requested_at is None:
             return  # The event came in between.
+        before = row.state
         row.state = advance(row.state, Trigger.END)
         row.ended_at = row.ended_at or now
         row.end_requested_at = None
+        emit_class(session, row, before, now=now)
 
 
 async def carry_wishes(database: Database, streamer: InternalClient, *, now: datetime) -> int:

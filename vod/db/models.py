@@ -30,6 +30,7 @@ from vod.material.models import Material
 from vod.menus.models import Menu, MenuVersion, Recommendation
 from vod.notices.models import Notice
 from vod.orders.models import Order, OrderEvent
+from vod.notify.models import OutgoingMessage
 from vod.people.models import MemberCategory, MemberLevel, RosterImport
 from vod.posters.models import OwnPoster
 from vod.recordings.models import Recording
@@ -39,6 +40,7 @@ from vod.storage.models import OrphanListing
 from vod.units.models import OrgTree, OrgUnit
 from vod.uploads.models import Upload, UploadPart
 from vod.watching.models import Favourite, WatchRecord
+from vod.webhooks.models import OutgoingEvent, Webhook, WebhookDelivery
 
 __all__ = [
     "Account",
@@ -80,6 +82,8 @@ __all__ = [
     "OrgUnit",
     "OrphanListing",
     "OutboxMessage",
+    "OutgoingEvent",
+    "OutgoingMessage",
     "OwnPoster",
     "Programme",
     "Recommendation",
@@ -102,5 +106,7 @@ __all__ = [
     "UsedState",
     "Venue",
     "WatchRecord",
+    "Webhook",
+    "WebhookDelivery",
     "WorkerRow",
 ]

@@ -27,6 +27,7 @@ from vod.events.models import InboxEvent
 from vod.jobs.planning import plan_recording
 from vod.lectures.models import Lecture
 from vod.recordings.service import record_end
+from vod.webhooks.emit import emit_class
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +87,7 @@ async def _accept_one(session: AsyncSession, event: BroadcastEvent, *, now: date
         return True
     before = row.state
     await _apply(session, row, event, now=now)
+    emit_class(session, row, before, now=now)
     say = log.info if before is not row.state else log.debug
     say(
         "event_applied", live_class_id=row.id, type=event.type,

@@ -29,6 +29,7 @@ from vod.menus.recommendation_views import ROUTES as RECOMMENDATION_ROUTES
 from vod.menus.views import ROUTES as MENU_ROUTES
 from vod.notices.views import ROUTES as NOTICE_ROUTES
 from vod.orders.views import ROUTES as ORDER_ROUTES
+from vod.notify.views import ROUTES as MESSAGE_ROUTES
 from vod.people.roster_views import ROUTES as ROSTER_ROUTES
 from vod.people.views import ROUTES as MEMBER_ROUTES
 from vod.playback.authorize import INTERNAL_ROUTES as AUTHORIZE_ROUTES
@@ -43,6 +44,7 @@ from vod.storage.views import ROUTES as STORAGE_ROUTES
 from vod.units.views import ROUTES as ORG_UNIT_ROUTES
 from vod.uploads.views import ROUTES as UPLOAD_ROUTES
 from vod.watching.views import ROUTES as WATCHING_ROUTES
+from vod.webhooks.views import ROUTES as WEBHOOK_ROUTES
 
 API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *ACCOUNT_ROUTES,
@@ -75,6 +77,8 @@ API_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *STORAGE_ROUTES,
     *SEARCH_ROUTES,
     *WATCHING_ROUTES,
+    *WEBHOOK_ROUTES,
+    *MESSAGE_ROUTES,
 )
 INTERNAL_ROUTES: Final[tuple[web.RouteDef, ...]] = (
     *EVENT_ROUTES,

@@ -31,6 +31,8 @@ from vod.jobs.policy import (
     find_sources,
 )
 from vod.lectures.models import Lecture, LectureState
+from vod.webhooks.emit import emit
+from vod.webhooks.kinds import EventKind
 
 TRANSCODE: Final = "transcode_"  # How the kinds of jobs begin that make a lecture playable.
 change: Final = statements.change  # So that who queries needs one import only.
@@ -272,6 +274,8 @@ async def refresh_job(
     counts = {row[0]: row[1] for row in rows}
     state = derive_job_state(counts, is_published=await _is_published(session, job.id))
     is_over = state in {JobState.DONE, JobState.FAILED, JobState.CANCELLED}
+    if state is JobState.FAILED and job.state is not JobState.FAILED:
+        await _tell_failed(session, job, reason=reason, now=now)
     job.state = state
     job.finished_at = now if is_over else None
     if state is JobState.DONE and UnitState.FAILED in counts:
@@ -297,6 +301,22 @@ async def refresh_job(
                 state=LectureState.PROCESSING
             ),
         )
+
+
+async def _tell_failed(
+    session: AsyncSession, job: Job, *, reason: str | None, now: datetime
+) -> None:
+    title = await session.scalar(select(Lecture.title).where(Lecture.id == job.lecture_id))
+    emit(
+        session,
+        EventKind.JOB_FAILED,
+        job.id,
+        now=now,
+        title=title or "",
+        lecture_id=job.lecture_id,
+        job_kind=job.kind,
+        reason=reason or "",
+    )
 
 
 async def _is_published(session: AsyncSession, job_id: str) -> bool:

@@ -39,6 +39,7 @@ class Notice(HasId, Base):
         withdraw_at: Until when; ``None`` has no end.
         origin: What it tells of, ``lecture:{id}`` or ``series:{id}``; one notice for each.
         version: Raised by every change; a change must name the one that it began with.
+        told_at: When webhooks and recipients elsewhere were told of it, once for all.
         deleted_at: The row stays, so that nothing is told of twice.
     """
 
@@ -59,6 +60,7 @@ class Notice(HasId, Base):
     )
     publish_at: Mapped[datetime | None]
     withdraw_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
     origin: Mapped[str | None] = mapped_column(String(64), unique=True)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]

@@ -26,6 +26,8 @@ from vod.uploads.digest import digest_file
 from vod.uploads.models import Upload, UploadState
 from vod.uploads.queries import find_same_file, load_parts
 from vod.uploads.receiving import Tools, find_multipart
+from vod.webhooks.emit import emit_lecture
+from vod.webhooks.kinds import EventKind
 
 LOCK_DIGITS: Final = 15  # Of the digest, hexadecimal: fits PostgreSQL's signed 64-bit lock keys.
 
@@ -111,6 +113,7 @@ async def _make_lecture(session: AsyncSession, upload: Upload, *, now: datetime)
     if upload.series_id is not None:
         await append_lecture(session, upload.series_id, lecture.id)
     if lecture.publication is Publication.PUBLISHED:
+        emit_lecture(session, EventKind.LECTURE_PUBLISHED, lecture, now=now)
         await draft_notice(
             session, kind="lecture", subject_id=lecture.id, actor_id=upload.account_id, now=now
         )

@@ -15,6 +15,8 @@ from vod.jobs.queries import change
 from vod.lectures.models import Lecture
 from vod.lectures.publication import Publication
 from vod.notices.drafting import draft_notice
+from vod.webhooks.emit import emit_lecture
+from vod.webhooks.kinds import EventKind
 
 BATCH_COUNT: Final = 500  # Per round; what is left comes with the next one.
 
@@ -78,6 +80,8 @@ async def _turn(
             is_by_clock=True,
         )
         if values["publication"] is Publication.PUBLISHED:
+            lecture = await session.get_one(Lecture, lecture_id)
+            emit_lecture(session, EventKind.LECTURE_PUBLISHED, lecture, now=now)
             await draft_notice(
                 session, kind="lecture", subject_id=lecture_id, actor_id=None, now=now
             )

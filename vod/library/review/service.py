@@ -26,6 +26,8 @@ from vod.library.review import schemas
 from vod.library.review.states import Move, Standing, move
 from vod.material.access import load_owner_ids
 from vod.notices.drafting import draft_notice
+from vod.webhooks.emit import emit_lecture
+from vod.webhooks.kinds import EventKind
 
 DEEDS = {
     Move.SUBMIT: ReviewDeed.SUBMITTED,
@@ -132,6 +134,7 @@ async def make_move(
         lecture.publish_at, lecture.withdraw_at = after.publish_at, after.withdraw_at
         _note(session, lecture, wanted, steps, before.step, viewer=viewer, now=now)
         if after.publication is Publication.PUBLISHED:
+            emit_lecture(session, EventKind.LECTURE_PUBLISHED, lecture, now=now)
             await draft_notice(
                 session, kind="lecture", subject_id=lecture.id, actor_id=viewer.account_id, now=now
             )

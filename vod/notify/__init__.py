@@ -1,0 +1,1 @@
+"""Messages to people elsewhere: by e-mail and through the WeChat official account."""
