@@ -18,9 +18,9 @@ from vod.events import service as events
 from vod.http.keys import CLOCK, DATABASE, SECRET, SETTINGS, STREAMER
 from vod.jobs.background import keep_running
 from vod.library.review.clock import follow_clock
-from vod.orders.service import carry_up
 from vod.notify import courier
 from vod.notify.ways import Ways, open_ways, read_recipients
+from vod.orders.service import carry_up
 from vod.settings import read_idle_end
 from vod.webhooks import distribute
 from vod.webhooks.delivery import deliver_due
@@ -83,6 +83,8 @@ async def _follow_clock(app: web.Application) -> None:
 
 async def _carry_orders(app: web.Application) -> None:
     await carry_up(app[DATABASE], now=app[CLOCK].now())
+
+
 async def _give_out(app: web.Application) -> None:
     """Make deliveries and messages of what happened since the last round."""
     database, settings, now = app[DATABASE], app[SETTINGS], app[CLOCK].now()

@@ -29,8 +29,8 @@ from vod.library.models import (
 from vod.material.models import Material
 from vod.menus.models import Menu, MenuVersion, Recommendation
 from vod.notices.models import Notice
-from vod.orders.models import Order, OrderEvent
 from vod.notify.models import OutgoingMessage
+from vod.orders.models import Order, OrderEvent
 from vod.people.models import MemberCategory, MemberLevel, RosterImport
 from vod.posters.models import OwnPoster
 from vod.recordings.models import Recording

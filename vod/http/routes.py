@@ -28,8 +28,8 @@ from vod.library.routes import ROUTES as LIBRARY_ROUTES
 from vod.menus.recommendation_views import ROUTES as RECOMMENDATION_ROUTES
 from vod.menus.views import ROUTES as MENU_ROUTES
 from vod.notices.views import ROUTES as NOTICE_ROUTES
-from vod.orders.views import ROUTES as ORDER_ROUTES
 from vod.notify.views import ROUTES as MESSAGE_ROUTES
+from vod.orders.views import ROUTES as ORDER_ROUTES
 from vod.people.roster_views import ROUTES as ROSTER_ROUTES
 from vod.people.views import ROUTES as MEMBER_ROUTES
 from vod.playback.authorize import INTERNAL_ROUTES as AUTHORIZE_ROUTES

@@ -139,6 +139,19 @@ def find_due(
     return None if wait is None else now + wait
 
 
+def check_named(kind: OrderKind, target_id: str | None, title: str | None) -> None:
+    """Check that an order names one thing: a wish by its title, all else by its identifier.
+
+    Raises:
+        InputError: 422, it names none, or two.
+    """
+    is_wish = kind is OrderKind.WISH
+    if is_wish and (title is None or target_id is not None):
+        raise _lacks("title", "请写明想学什么")
+    if not is_wish and (target_id is None or title is not None):
+        raise _lacks("target_id", "请选择一门课或一位老师")
+
+
 def check_delivery(
     delivery: Delivery | None, delivered_id: str | None, *, held_on: date | None
 ) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints
 
 from vod.http.pagination import Page
 from vod.http.types import (
@@ -137,15 +137,6 @@ class NewOrder(Body):
     wished_on: Day | None = None
     attendees_count: Attendees = 1
     unit_id: Identifier | None = None
-
-    @model_validator(mode="after")
-    def _names_one_thing(self) -> Self:
-        is_wish = self.kind is OrderKind.WISH
-        if is_wish and (self.title is None or self.target_id is not None):
-            raise ValueError("a wish has a title and no target_id")
-        if not is_wish and (self.target_id is None or self.title is not None):
-            raise ValueError("what is in the catalogue is named by target_id alone")
-        return self
 
 
 class OrderMove(Body):

@@ -53,6 +53,7 @@ async def create_order(
                 title_zh=f"您还有 {policy.MAX_OPEN_COUNT} 个点单没有办完，请先等一等",
             )
         unit = await _find_unit(session, wanted.unit_id, viewer)
+        policy.check_named(wanted.kind, wanted.target_id, wanted.title)
         title = wanted.title or await _find_title(session, wanted, viewer, now)
         row = Order(
             kind=wanted.kind, title=title, target_id=wanted.target_id, note=wanted.note,

@@ -280,6 +280,11 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "cues.pageTitle", needs: "teach", section: "desk" },
   },
   {
+    path: "/admin/webhooks",
+    component: () => import("@/pages/admin/webhooks/WebhooksPage.vue"),
+    meta: { title: "webhooks.title", needs: "administer", section: "admin" },
+  },
+  {
     path: "/admin/storage",
     component: () => import("@/pages/admin/StoragePage.vue"),
     meta: { title: "storage.title", needs: "administer", section: "desk" },

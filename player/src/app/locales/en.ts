@@ -9,6 +9,7 @@ import { ordersEn } from "./orders.en";
 import { identitiesEn } from "./identities.en";
 import { peopleEn } from "./people.en";
 import { searchEn } from "./search.en";
+import { webhooksEn } from "./webhooks.en";
 import { noticesEn } from "./notices.en";
 import { learningEn } from "./learning.en";
 import { sharingEn } from "./sharing.en";
@@ -526,5 +527,6 @@ export const en: Texts = {
   ...noticesEn,
   ...ordersEn,
   ...deskEn,
+  ...webhooksEn,
   ...learningEn,
 };

@@ -13,6 +13,7 @@ import { ordersZh } from "./orders.zh-CN";
 import { identitiesZh } from "./identities.zh-CN";
 import { peopleZh } from "./people.zh-CN";
 import { searchZh } from "./search.zh-CN";
+import { webhooksZh } from "./webhooks.zh-CN";
 
 export const zhCN = {
   site: { name: "云上讲堂", footer: "云上讲堂 · 直播课与回看课" },
@@ -520,6 +521,7 @@ export const zhCN = {
   ...noticesZh,
   ...ordersZh,
   ...deskZh,
+  ...webhooksZh,
   ...learningZh,
 };
 
