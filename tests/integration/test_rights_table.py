@@ -429,13 +429,9 @@ class _World:
         for name, (where, sent) in PLAIN.items():
             if f"{{{name}}}" in path:
                 made = await self.vod.call("POST", where, role=Role.ADMIN, **sent)
-                return {
-                    name: made.body["id"],
-                    "programme_id": "0" * 20,
-                    "contest_film_id": "0" * 20,
-                }
                 made_id = made.body["webhook"]["id"] if name == "webhook_id" else made.body["id"]
-                return {name: made_id, "programme_id": "0" * 20, "delivery_id": "0" * 20}
+                inner = ("programme_id", "contest_film_id", "delivery_id")
+                return {name: made_id, **dict.fromkeys(inner, "0" * 20)}
         return None
 
     async def add_unit(self) -> str:

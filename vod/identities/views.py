@@ -39,7 +39,11 @@ PROVIDERS: Final = web.AppKey("oidc_providers", dict[str, Provider])
 """By issuer; empty when sign-in through a provider is off."""
 CALLBACK: Final = "/api/v1/oidc/callback"
 COOKIE: Final = "hall_oidc"
-Text = Annotated[str, Field(max_length=4096)]
+# As RFC 6749 (appendix A) writes them; together they fit into one request line.
+Code = Annotated[str, Field(max_length=2048, pattern="^[ -~]*$")]
+State = Annotated[str, Field(max_length=100)]
+ErrorCode = Annotated[str, Field(max_length=64, pattern="^[ -~]*$")]
+Issuer = Annotated[str, Field(max_length=150, pattern="^[ -~]*$")]
 
 log = structlog.get_logger(__name__)
 
@@ -118,7 +122,7 @@ class OidcView(_ProviderView):
 class OidcStartView(_ProviderView):
     async def get(
         self,
-        next: Annotated[str, Field(max_length=4096, description="Path to go on to")] = "/",  # noqa: A002 - its name in the query
+        next: Annotated[str, Field(max_length=300, description="Path to go on to")] = "/",  # noqa: A002 - its name in the query
     ) -> r303:
         """Go to the provider to sign in there.
 
@@ -150,7 +154,7 @@ class OidcStartView(_ProviderView):
 
 class OidcCallbackView(_ProviderView):
     async def get(
-        self, code: Text = "", state: Text = "", error: Text = "", iss: Text = ""
+        self, code: Code = "", state: State = "", error: ErrorCode = "", iss: Issuer = ""
     ) -> r303:
         """Come back from the provider. Sets the cookie ``hall_session``.
 

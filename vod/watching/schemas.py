@@ -51,7 +51,7 @@ class WatchState(View):
     duration_s: int
     furthest_s: int
     watched_s: int
-    ranges: list[tuple[int, int]]
+    ranges: list[Annotated[list[int], Field(min_length=2, max_length=2)]]
     finished_at: Moment | None
     updated_at: Moment | None
     is_favourite: bool

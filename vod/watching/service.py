@@ -109,7 +109,7 @@ async def _present(session: AsyncSession, row: WatchRecord, account_id: str) -> 
         duration_s=row.duration_s,
         furthest_s=row.furthest_s,
         watched_s=row.watched_s,
-        ranges=read_ranges(row),
+        ranges=[list(pair) for pair in read_ranges(row)],
         finished_at=row.finished_at,
         updated_at=row.updated_at,
         is_favourite=is_favourite,

@@ -8559,10 +8559,7 @@ export interface components {
             /** Watched S */
             watched_s: number;
             /** Ranges */
-            ranges: [
-                number,
-                number
-            ][];
+            ranges: number[][];
             /** Finished At */
             finished_at: string | null;
             /** Updated At */
