@@ -134,6 +134,44 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "courseList.title", needs: "edit", section: "desk" },
   },
   {
+    path: "/venues",
+    component: () => import("@/pages/venues/VenuesPage.vue"),
+    meta: { title: "venues.title", section: "library" },
+  },
+  {
+    path: "/venues/:id",
+    component: () => import("@/pages/venues/VenuePage.vue"),
+    props: true,
+    meta: { title: "venues.title", section: "library" },
+  },
+  {
+    path: "/films",
+    component: () => import("@/pages/films/FilmsPage.vue"),
+    meta: { title: "films.title", section: "library" },
+  },
+  {
+    path: "/desk/venues",
+    component: () => import("@/pages/desk/shelves/DeskVenuesPage.vue"),
+    meta: { title: "venues.desk", needs: "edit", section: "desk" },
+  },
+  {
+    path: "/desk/venues/:id",
+    component: () => import("@/pages/desk/shelves/VenueEditorPage.vue"),
+    props: true,
+    meta: { title: "venues.desk", needs: "edit", section: "desk" },
+  },
+  {
+    path: "/desk/instructors",
+    component: () => import("@/pages/desk/shelves/DeskInstructorsPage.vue"),
+    meta: { title: "pool.desk", needs: "edit", section: "desk" },
+  },
+  {
+    path: "/desk/instructors/:id",
+    component: () => import("@/pages/desk/shelves/InstructorEditorPage.vue"),
+    props: true,
+    meta: { title: "pool.desk", needs: "edit", section: "desk" },
+  },
+  {
     path: "/desk/orders",
     component: () => import("@/pages/desk/orders/DeskOrdersPage.vue"),
     meta: { title: "orderDesk.title", needs: "handle", section: "desk" },

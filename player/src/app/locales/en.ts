@@ -9,6 +9,7 @@ import { ordersEn } from "./orders.en";
 import { identitiesEn } from "./identities.en";
 import { peopleEn } from "./people.en";
 import { searchEn } from "./search.en";
+import { shelvesEn } from "./shelves.en";
 import { webhooksEn } from "./webhooks.en";
 import { noticesEn } from "./notices.en";
 import { learningEn } from "./learning.en";
@@ -528,5 +529,6 @@ export const en: Texts = {
   ...ordersEn,
   ...deskEn,
   ...webhooksEn,
+  ...shelvesEn,
   ...learningEn,
 };

@@ -13,6 +13,7 @@ import { ordersZh } from "./orders.zh-CN";
 import { identitiesZh } from "./identities.zh-CN";
 import { peopleZh } from "./people.zh-CN";
 import { searchZh } from "./search.zh-CN";
+import { shelvesZh } from "./shelves.zh-CN";
 import { webhooksZh } from "./webhooks.zh-CN";
 
 export const zhCN = {
@@ -522,6 +523,7 @@ export const zhCN = {
   ...ordersZh,
   ...deskZh,
   ...webhooksZh,
+  ...shelvesZh,
   ...learningZh,
 };
 

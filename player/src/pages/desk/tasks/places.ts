@@ -20,7 +20,10 @@ export const PLACES: Readonly<Record<TaskKind, Place>> = {
   classes_today: { list: "/live", one: (id) => `/classes/${id}` },
   lectures_draft: lecture("?publication=draft"),
   notices_draft: { list: "/desk/notices?standing=draft", one: (id) => `/desk/notices/${id}` },
-  appointments: { list: "/instructors", one: (id) => `/instructors/${id}` },
+  appointments: {
+    list: "/desk/instructors",
+    one: (id) => `/desk/instructors/${id}`,
+  },
   lectures_obsolete: lecture(""),
   lectures_bare: lecture(""),
   lectures_silent: lecture(""),
