@@ -29,7 +29,9 @@ async def test_rows_2_and_5_a_tree_a_roster_and_an_admin_of_a_sub_tree(
     await _sign_in(page, hall)
     await _grow_tree(page, hall, city, [west, east])
     await page.get_by_role("button", name="上移").click()
-    names = page.locator(".unit-list .unit-list .grow")
+    # Other tests of this hall have trees of their own.
+    own_tree = page.locator(".unit-list > li").filter(has_text=city)
+    names = own_tree.locator(".unit-list .grow")
     await expect(names.first).to_contain_text(east)
     roster = tmp_path / "名册.csv"
     lines = [
